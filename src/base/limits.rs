@@ -1,0 +1,59 @@
+//! Every bound that is not configuration, in one place, with the relations between them asserted at
+//! compile time. Sizes are bytes unless the name says otherwise.
+
+use std::time::Duration;
+
+/// Shares of the channel space; engines order events within one.
+pub(crate) const PARTITIONS: usize = 64;
+/// Most lanes a node may have; the default is the number of cores rounded up to a power of two.
+pub(crate) const LANES_MAX: usize = 64;
+/// Inputs that wait for a lane; a publisher waits for a place before it appends.
+pub(crate) const LANE_QUEUE: usize = 4096;
+/// Mailboxes that one event fills before the lane lets its neighbours run.
+pub(crate) const FAN_OUT_CHUNK: usize = 512;
+
+/// Bytes of a channel's name, from the wire and in configuration (`channel.max_length` lowers it).
+pub(crate) const CHANNEL_BYTES: usize = 255;
+/// Bytes of a user's id in a token or an API request.
+pub(crate) const USER_BYTES: usize = 255;
+/// Levels of arrays and objects in JSON that clients or backends send. SDKs in several languages
+/// parse recursively (CPython gives up at 1,000), so deeper data could be published but not read.
+pub(crate) const JSON_DEPTH: usize = 128;
+/// Tags on one publication, and bytes of one key or value.
+pub(crate) const TAGS: usize = 64;
+pub(crate) const TAG_BYTES: usize = 1024;
+/// Nodes in one tag filter.
+pub(crate) const FILTER_NODES: usize = 64;
+/// Bytes of an idempotency key.
+pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
+
+/// Default size of a message from a client, a whole frame after reassembly.
+pub(crate) const MESSAGE_BYTES: usize = 65_536;
+/// Default bytes that wait for one client, not yet given to the kernel.
+pub(crate) const QUEUE_BYTES: usize = 1 << 20;
+/// While more than this waits in a connection's write buffer, its mailbox is left alone: slow
+/// clients are judged by their mailbox.
+pub(crate) const WRITE_HIGH_WATER: usize = 64 << 10;
+/// While more than this waits in a connection's write buffer (replies included), no further frame
+/// is read from that client.
+pub(crate) const READ_GATE: usize = 256 << 10;
+/// Requests to lanes and engine that one session may have under way before its connection stops
+/// reading.
+pub(crate) const SESSION_REQUESTS: usize = 256;
+/// Bytes of publications in one history or recovery reply; a page ends early at this size (with at
+/// least one publication), a recovery that needs more is answered `recovered: false`.
+pub(crate) const HISTORY_REPLY_BYTES: usize = 1 << 20;
+
+/// Bytes of a request body on the server API.
+pub(crate) const API_BODY_BYTES: usize = 4 << 20;
+/// How long a client may take to send its complete request headers.
+pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a close frame may take to reach a client that does not read.
+pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Bytes of a close frame's reason (RFC 6455 section 5.5: control frames carry 125 bytes, two are
+/// the code).
+pub(crate) const CLOSE_REASON_BYTES: usize = 123;
+
+const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
+const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
+const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
