@@ -1,1 +1,14 @@
-//! channel
+//! Channels and what is kept under a channel's name: publications, history and its recovery,
+//! presence, namespaces. Pure: no IO, no clock, no wire format.
+
+mod mail;
+mod name;
+mod namespace;
+mod publication;
+
+pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
+pub(crate) use name::{Channel, ChannelError, ChannelRules};
+pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
+pub(crate) use publication::{
+    ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
+};

@@ -1,1 +1,144 @@
-//! engine
+//! Engines: where publications are numbered and kept and presence is counted. One trait goes down
+//! ([`Broker`], [`Presence`]: we call an engine), one comes up ([`EventSink`]: an engine calls us).
+//! An engine never knows of lanes, sessions or transports.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::base::{ClientId, Now, Partition};
+use crate::channel::{
+    Channel, ClientDetails, Event, HistoryPage, HistoryQuery, NamespaceOptions, Position,
+    Publication,
+};
+
+/// A future that an engine returns; polled by the caller's task.
+pub(crate) type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Why an engine could not do what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum EngineError {
+    /// The node is going down or the engine is out of reach; worth another try.
+    #[error("engine is not available: {0}")]
+    Unavailable(&'static str),
+}
+
+/// What to keep of a publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PublishOptions {
+    /// How the channel's stream is kept; `None` publishes without number and history.
+    pub(crate) retention: Option<Retention>,
+    /// A second publication under the same key within the engine's window (5 minutes) is not
+    /// appended: it gets the first one's answer.
+    pub(crate) idempotency_key: Option<String>,
+}
+
+/// How much of a stream is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retention {
+    pub(crate) size: usize,
+    pub(crate) ttl: std::time::Duration,
+    /// How long position and epoch outlive the last publication; `None`: the engine's default.
+    pub(crate) meta_ttl: Option<std::time::Duration>,
+}
+
+impl Retention {
+    /// What a namespace keeps; `None` where it keeps nothing.
+    pub(crate) fn of(options: &NamespaceOptions) -> Option<Self> {
+        options.keeps_history().then_some(Self {
+            size: options.history_size,
+            ttl: options.history_ttl,
+            meta_ttl: options.history_meta_ttl,
+        })
+    }
+}
+
+/// Numbers, keeps and distributes publications.
+///
+/// Duties: offsets of a stream start at 1 and grow by one; the events of a partition reach the
+/// [`EventSink`] in offset order for each channel, publications, joins and leaves alike; a
+/// publication is answered when it is appended, whoever has received it by then; where continuity
+/// cannot be proved the engine emits [`crate::channel::EventKind::Gap`]. A full sink makes the
+/// publisher wait *before* the append, so that nothing that was appended is lost.
+pub(crate) trait Broker: Send + Sync + Debug {
+    /// Appends and distributes. The position is `(0, "")` for a publication without retention.
+    fn publish<'a>(
+        &'a self,
+        channel: &'a Channel,
+        publication: Publication,
+        options: PublishOptions,
+        now: Now,
+    ) -> Pending<'a, Result<Position, EngineError>>;
+
+    /// Distributes a join (`true`) or leave (`false`), unnumbered, in order with publications.
+    fn announce<'a>(
+        &'a self,
+        channel: &'a Channel,
+        client: Arc<ClientDetails>,
+        joined: bool,
+    ) -> Pending<'a, Result<(), EngineError>>;
+
+    /// Reads a stream. A stream that never was is created empty, so that its epoch lasts; its
+    /// position is then `(0, epoch)`. A query whose epoch is another than the stream's is answered
+    /// with no publications and the stream's true top: the caller compares.
+    fn history<'a>(
+        &'a self,
+        channel: &'a Channel,
+        query: HistoryQuery,
+        retention: Retention,
+        now: Now,
+    ) -> Pending<'a, Result<HistoryPage, EngineError>>;
+
+    /// Forgets the publications of a stream, not its position.
+    fn remove_history<'a>(&'a self, channel: &'a Channel) -> Pending<'a, Result<(), EngineError>>;
+
+    /// Drops what expired; called about once a second.
+    fn expire(&self, now: Now);
+}
+
+/// Who is in a channel.
+pub(crate) trait Presence: Send + Sync + Debug {
+    fn add<'a>(
+        &'a self,
+        channel: &'a Channel,
+        client: ClientId,
+        details: Arc<ClientDetails>,
+    ) -> Pending<'a, Result<(), EngineError>>;
+
+    fn remove<'a>(
+        &'a self,
+        channel: &'a Channel,
+        client: ClientId,
+    ) -> Pending<'a, Result<(), EngineError>>;
+
+    /// Everyone in the channel, in no order.
+    fn members<'a>(
+        &'a self,
+        channel: &'a Channel,
+    ) -> Pending<'a, Result<Vec<(ClientId, Arc<ClientDetails>)>, EngineError>>;
+
+    /// Number of clients and of distinct users; cheaper than [`Presence::members`].
+    fn counts<'a>(
+        &'a self,
+        channel: &'a Channel,
+    ) -> Pending<'a, Result<PresenceCounts, EngineError>>;
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PresenceCounts {
+    pub(crate) clients: usize,
+    pub(crate) users: usize,
+}
+
+/// Where an engine puts the events of each partition: in production, the lane that owns it.
+pub(crate) trait EventSink: Send + Sync + Debug {
+    /// Waits for a place in the partition's queue. An engine reserves before it appends and then
+    /// emits without waiting, while it still holds whatever orders its appends.
+    fn reserve(&self, partition: Partition) -> Pending<'_, Result<Box<dyn Place>, EngineError>>;
+}
+
+/// A reserved place in a partition's queue; given back when it is dropped unused.
+pub(crate) trait Place: Send + Debug {
+    fn emit(self: Box<Self>, event: Event);
+}

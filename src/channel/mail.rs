@@ -1,0 +1,80 @@
+//! What a session is told through its mailbox: the one ordered way from lanes and the server to a
+//! session. Bodies are shared by all sessions that get the same one.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{Moment, SubId, UnixMillis};
+use crate::channel::{Channel, Since};
+
+/// One entry of a mailbox.
+#[derive(Clone, Debug)]
+pub(crate) enum Mail {
+    /// The lane has the subscription: every later event of the channel comes through this mailbox.
+    Joined { sub: SubId },
+    /// An event for a subscription, already encoded for the session's format.
+    Push { sub: SubId, body: PushBody },
+    /// Continuity is lost: what came before may have a hole behind it.
+    Gap { sub: SubId },
+    /// The server's word to the session itself.
+    Server(Box<ServerCommand>),
+}
+
+/// A push without its head: the session writes the channel's name or number before it.
+#[derive(Clone, Debug)]
+pub(crate) struct PushBody {
+    /// Offset of a publication in its stream; 0 for one without, and for joins and leaves.
+    pub(crate) offset: u64,
+    /// When the publication was taken up, for the latency metric.
+    pub(crate) accepted: Moment,
+    pub(crate) bytes: Bytes,
+}
+
+/// What the server API asks of a session.
+#[derive(Clone, Debug)]
+pub(crate) enum ServerCommand {
+    /// Adds a server-side subscription, as a token's `subs` would.
+    Subscribe {
+        channel: Channel,
+        options: Arc<ServerSubscribe>,
+    },
+    /// Ends a subscription of either side.
+    Unsubscribe {
+        channel: Channel,
+    },
+    /// Moves or removes the connection's expiry: `None` lets it never expire, a time in the past
+    /// disconnects it.
+    Refresh {
+        expire_at: Option<UnixMillis>,
+    },
+    Disconnect {
+        code: u16,
+        reason: String,
+    },
+}
+
+/// How a server-side subscription differs from its namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ServerSubscribe {
+    /// JSON shown to others in this channel.
+    pub(crate) info: Bytes,
+    /// JSON for the client, in the subscribe push.
+    pub(crate) data: Bytes,
+    pub(crate) overrides: Overrides,
+    /// Recover from here first.
+    pub(crate) recover_since: Option<Since>,
+    pub(crate) expire_at: Option<UnixMillis>,
+}
+
+/// Options of a namespace that a token or an API request turns on or off for one subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overrides {
+    pub(crate) presence: Option<bool>,
+    pub(crate) join_leave: Option<bool>,
+    pub(crate) force_push_join_leave: Option<bool>,
+    pub(crate) force_recovery: Option<bool>,
+    pub(crate) force_positioning: Option<bool>,
+}
+
+const _: () = assert!(size_of::<Mail>() <= 64, "a mailbox entry is one cache line");
