@@ -2,6 +2,10 @@
 //! ([`Broker`], [`Presence`]: we call an engine), one comes up ([`EventSink`]: an engine calls us).
 //! An engine never knows of lanes, sessions or transports.
 
+mod options;
+
+pub(crate) use options::MemoryOptions;
+
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;

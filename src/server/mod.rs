@@ -1,1 +1,5 @@
-//! server
+//! Listeners and what they serve.
+
+mod options;
+
+pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles, WebSocketOptions};

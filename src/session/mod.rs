@@ -1,1 +1,5 @@
-//! session
+//! One client's state machine.
+
+mod options;
+
+pub(crate) use options::{PersonalChannel, SessionOptions};

@@ -1,0 +1,60 @@
+//! What an operator sets about listeners, the server API and the life of the process.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub(crate) struct ServerOptions {
+    /// TCP: client transports and the server API; `None` is `"off"`.
+    pub(crate) http: Option<SocketAddr>,
+    /// TCP: health and metrics; `None` is `"off"`.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) api: ApiOptions,
+    pub(crate) websocket: WebSocketOptions,
+    /// Origins of web pages that may connect; see the handshake for the patterns.
+    pub(crate) allowed_origins: Vec<String>,
+    /// Connections of this node at a time; `None` is unlimited.
+    pub(crate) connection_limit: Option<usize>,
+    /// Connections that one user may have on this node; `None` is unlimited.
+    pub(crate) user_connection_limit: Option<usize>,
+    /// New connections a second; `None` is unlimited.
+    pub(crate) connection_rate_limit: Option<usize>,
+    /// Over how long a drain spreads its disconnects.
+    pub(crate) shutdown_spread: Duration,
+    /// When a drain ends, whatever is left.
+    pub(crate) shutdown_timeout: Duration,
+    /// Lanes of the node, a power of two; `None` takes the number of cores rounded up.
+    pub(crate) lanes: Option<usize>,
+    /// Bytes that wait for one client before it is closed as slow (`client.queue_max_size`).
+    pub(crate) queue_max_size: usize,
+    pub(crate) prometheus: bool,
+    pub(crate) health: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ApiOptions {
+    pub(crate) enabled: bool,
+    /// What `X-API-Key` (or `Authorization: apikey …`) must carry; `None` refuses every request.
+    pub(crate) key: Option<String>,
+    /// No key needed: development only.
+    pub(crate) insecure: bool,
+    /// Errors as HTTP status codes rather than 200 with an `error` (`http_api.error_mode`).
+    pub(crate) transport_errors: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct WebSocketOptions {
+    pub(crate) enabled: bool,
+    /// Path of the endpoint.
+    pub(crate) handler_prefix: String,
+    /// Bytes of one message from a client.
+    pub(crate) message_size_limit: usize,
+}
