@@ -1,1 +1,6 @@
-//! access
+//! Who may do what. Pure: keys and the time are arguments, nothing here reads a clock or a network.
+
+mod permission;
+pub(crate) mod token;
+
+pub(crate) use permission::{Identity, Request};

@@ -1,9 +1,11 @@
 //! What every layer may name: identifiers, moments, limits. Nothing here knows of a protocol, a
 //! network or a clock.
 
-pub(crate) mod id;
+mod encoding;
+mod id;
 pub(crate) mod limits;
-pub(crate) mod time;
+mod time;
 
+pub(crate) use encoding::Encoding;
 pub(crate) use id::{ClientId, Partition, SessionId, SubId};
 pub(crate) use time::{Moment, Now, UnixMillis};

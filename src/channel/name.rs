@@ -113,6 +113,12 @@ impl ChannelRules {
         let (_, users) = channel.rsplit_once(self.user_boundary.as_str())?;
         Some(users.split(self.user_separator.as_str()))
     }
+
+    /// The channel of a user's own, in a namespace or (empty) in none.
+    pub(crate) fn personal(&self, namespace: &str, user: &str) -> String {
+        let boundary = if namespace.is_empty() { "" } else { &self.namespace_boundary };
+        format!("{namespace}{boundary}{}{user}", self.user_boundary)
+    }
 }
 
 #[cfg(test)]

@@ -1,1 +1,8 @@
-//! hub
+//! One lane's state: who is subscribed to its channels, and what each event means for them. Pure:
+//! no IO, no clock, no async; the mailboxes and the encoder are arguments.
+
+mod lane;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use lane::{Encoder, FanOut, Input, Join, Lane, LaneCounts, Mailbox};

@@ -1,1 +1,2 @@
 //! node
+mod mailbox;

@@ -1,0 +1,104 @@
+//! What a session wants done: it calls no one, it leaves requests and writes for the connection
+//! that drives it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::base::{ClientId, Moment, SubId};
+use crate::channel::{Channel, ClientDetails, HistoryPage, HistoryQuery, Position, Publication};
+use crate::protocol::Disconnect;
+
+/// Everything that one input made a session want.
+#[derive(Debug, Default)]
+pub(crate) struct Actions {
+    heads: Vec<u8>,
+    writes: Vec<Written>,
+    /// In the order in which they must be carried out.
+    pub(crate) requests: VecDeque<Request>,
+    /// A ping of the transport's own is due.
+    pub(crate) native_ping: bool,
+    /// The connection must end with this, after the writes.
+    pub(crate) close: Option<Disconnect>,
+}
+
+#[derive(Debug)]
+struct Written {
+    head: Range<usize>,
+    body: Bytes,
+    accepted: Option<Moment>,
+}
+
+/// One message for the client: the concatenation of both parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write<'a> {
+    pub(crate) head: &'a [u8],
+    pub(crate) body: &'a Bytes,
+    /// For a publication, when its node took it up.
+    pub(crate) accepted: Option<Moment>,
+}
+
+impl Actions {
+    /// Messages for the client, in order.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = Write<'_>> {
+        self.writes.iter().map(|written| Write {
+            head: &self.heads[written.head.clone()],
+            body: &written.body,
+            accepted: written.accepted,
+        })
+    }
+
+    pub(super) fn write(&mut self, message: Bytes) {
+        let end = self.heads.len();
+        self.writes.push(Written { head: end..end, body: message, accepted: None });
+    }
+
+    /// A message whose head `head` appends to the buffer that it gets.
+    pub(super) fn write_push(
+        &mut self,
+        body: Bytes,
+        accepted: Option<Moment>,
+        head: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let start = self.heads.len();
+        head(&mut self.heads);
+        self.writes.push(Written { head: start..self.heads.len(), body, accepted });
+    }
+}
+
+/// What a session asks of the node. Requests of one session are carried out one after the other
+/// and each has exactly one [`Answer`], in the same order.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Enters the node's directory of users.
+    Enter { user: String, single_connection: bool },
+    /// Leaves it.
+    Exit { user: String },
+    /// Subscribes; the lane says `Joined` through the mailbox.
+    Join { channel: Channel, sub: SubId, join_leave: bool },
+    Leave { channel: Channel, sub: SubId },
+    Publish { channel: Channel, publication: Publication },
+    History { channel: Channel, query: HistoryQuery },
+    AddPresence { channel: Channel, details: Arc<ClientDetails> },
+    RemovePresence { channel: Channel },
+    Presence { channel: Channel },
+    PresenceStats { channel: Channel },
+    /// Tells a channel's subscribers of a join (`true`) or leave.
+    Announce { channel: Channel, details: Arc<ClientDetails>, joined: bool },
+}
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Done,
+    /// The node has as many connections of this user as it may have.
+    OverLimit,
+    Published(Position),
+    History(HistoryPage),
+    Presence(Vec<(ClientId, Arc<ClientDetails>)>),
+    PresenceStats { clients: usize, users: usize },
+    /// The engine is out of reach; worth another try.
+    Unavailable,
+}

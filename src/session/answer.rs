@@ -1,0 +1,91 @@
+//! What becomes of the answers to a session's requests. They come in the order of the requests.
+
+use super::action::{Actions, Answer};
+use super::{Phase, Session, wire};
+use crate::base::{Now, SubId};
+use crate::protocol::{
+    Disconnect, ErrorCode, HistoryResult, PresenceResult, PresenceStatsResult, PublishResult, Reply,
+};
+
+/// What a request under way is for.
+#[derive(Debug)]
+pub(super) enum Expected {
+    /// Nobody waits for it.
+    Nothing,
+    /// The connect goes on.
+    Entered,
+    /// The subscribe goes on, with the stream's position and what it recovers.
+    Position(SubId),
+    Published { id: u32 },
+    History { id: u32, epoch: Option<String> },
+    Presence { id: u32 },
+    PresenceStats { id: u32 },
+}
+
+impl Session {
+    /// Takes the answer to the oldest request under way.
+    pub(crate) fn handle_answer(&mut self, answer: Answer, now: Now, actions: &mut Actions) {
+        let expected = self.expected.pop_front();
+        let expected = expected.expect("every answer belongs to a request");
+        if !matches!(self.phase, Phase::Closed) {
+            self.take_answer(expected, answer, now, actions);
+            self.settle(now, actions);
+        }
+    }
+
+    fn take_answer(
+        &mut self,
+        expected: Expected,
+        answer: Answer,
+        now: Now,
+        actions: &mut Actions,
+    ) {
+        let reply = match (expected, answer) {
+            (Expected::Nothing, _) => return,
+            (Expected::Entered, Answer::OverLimit) => return self.end_now(Disconnect::CONNECTION_LIMIT, actions),
+            (Expected::Entered, Answer::Unavailable) => return self.end_now(Disconnect::SERVER_ERROR, actions),
+            (Expected::Entered, _) => return self.entered(now, actions),
+            (Expected::Position(sub), Answer::History(page)) => {
+                return self.positioned(sub, Some(page), now, actions);
+            }
+            (Expected::Position(sub), _) => return self.positioned(sub, None, now, actions),
+            (Expected::Published { id }, Answer::Published(_)) => {
+                (id, Reply { publish: Some(PublishResult::default()), ..Reply::default() })
+            }
+            (Expected::History { id, epoch }, Answer::History(page)) => {
+                if epoch.is_some_and(|epoch| !epoch.is_empty() && *epoch != *page.top.epoch) {
+                    return self.fail(id, ErrorCode::UnrecoverablePosition.into(), actions);
+                }
+                let history = HistoryResult {
+                    publications: wire::page(&page.publications),
+                    epoch: page.top.epoch.to_string(),
+                    offset: page.top.offset,
+                };
+                (id, Reply { history: Some(history), ..Reply::default() })
+            }
+            (Expected::Presence { id }, Answer::Presence(members)) => {
+                let presence = members
+                    .iter()
+                    .map(|(client, details)| (client.to_string(), wire::client_info(details)))
+                    .collect();
+                let presence = Some(PresenceResult { presence });
+                (id, Reply { presence, ..Reply::default() })
+            }
+            (Expected::PresenceStats { id }, Answer::PresenceStats { clients, users }) => {
+                let presence_stats = Some(PresenceStatsResult {
+                    num_clients: u32::try_from(clients).unwrap_or(u32::MAX),
+                    num_users: u32::try_from(users).unwrap_or(u32::MAX),
+                });
+                (id, Reply { presence_stats, ..Reply::default() })
+            }
+            (
+                Expected::Published { id }
+                | Expected::History { id, .. }
+                | Expected::Presence { id }
+                | Expected::PresenceStats { id },
+                _,
+            ) => return self.fail(id, ErrorCode::Internal.into(), actions),
+        };
+        self.reply(reply.0, reply.1, actions);
+    }
+}

@@ -1,0 +1,141 @@
+//! What comes through the mailbox: events of channels, and the server's word.
+
+use super::action::Actions;
+use super::subscription::{JoinAnswer, Side};
+use super::{Phase, Session};
+use crate::base::{Now, SubId, UnixMillis, limits};
+use crate::channel::{Mail, PushBody, ServerCommand};
+use crate::protocol::{
+    self, Disconnect, PushTarget, Refresh, Unsubscribe, UnsubscribeCode, encode_push_body,
+    push_head,
+};
+
+impl Session {
+    /// Takes one entry of the mailbox. What is for a subscription that has ended is dropped.
+    pub(crate) fn handle_mail(&mut self, mail: Mail, now: Now, actions: &mut Actions) {
+        if matches!(self.phase, Phase::Closed) {
+            return;
+        }
+        match mail {
+            Mail::Push { sub, body } => return self.deliver(sub, body, actions),
+            Mail::Joined { sub } => self.joined(sub, now, actions),
+            Mail::Gap { sub } => self.lose(sub, actions),
+            Mail::Server(command) => {
+                if let Some(command) = self.postpone(*command) {
+                    self.obey(command, now, actions);
+                }
+            }
+        }
+        self.settle(now, actions);
+    }
+
+    /// Hands an event to the client, or keeps it while the subscription is on its way.
+    pub(super) fn deliver(&mut self, sub: SubId, body: PushBody, actions: &mut Actions) {
+        let encoding = self.origin.encoding;
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        if let Some(joining) = &mut subscription.joining {
+            joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
+            if joining.buffered_bytes > limits::QUEUE_BYTES {
+                self.end_now(Disconnect::SLOW, actions);
+            } else {
+                joining.buffer.push(body);
+            }
+            return;
+        }
+        if let Some(offset) = &mut subscription.offset
+            && body.offset > 0
+        {
+            if body.offset <= *offset {
+                return;
+            }
+            *offset = body.offset;
+        }
+        let target = if subscription.traits.numbered {
+            PushTarget::Id(subscription.id.0)
+        } else {
+            PushTarget::Channel(subscription.channel.as_str())
+        };
+        let (accepted, bytes) = (body.accepted, body.bytes.len());
+        actions.write_push(body.bytes, Some(accepted), |head| {
+            push_head(encoding, &target, bytes, head);
+        });
+    }
+
+    /// Something was missed: a positioned subscription must recover.
+    pub(super) fn lose(&mut self, sub: SubId, actions: &mut Actions) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        if let Some(joining) = &mut subscription.joining {
+            joining.gap = true;
+        } else if subscription.traits.positioned {
+            match subscription.side {
+                Side::Client => {
+                    self.push_unsubscribed(sub, UnsubscribeCode::InsufficientState, actions);
+                }
+                Side::Server => self.end_now(Disconnect::INSUFFICIENT_STATE, actions),
+            }
+        }
+    }
+
+    /// Ends a subscription and tells the client why; from 2500 on its SDK subscribes again.
+    pub(super) fn push_unsubscribed(
+        &mut self,
+        sub: SubId,
+        code: UnsubscribeCode,
+        actions: &mut Actions,
+    ) {
+        let Some(subscription) = self.subscriptions.remove(sub) else { return };
+        let event = protocol::PushBody::Unsubscribe(Unsubscribe::from(code));
+        // Some SDKs look an unsubscribe up by name alone, so it never carries the number.
+        self.push(&event, &PushTarget::Channel(subscription.channel.as_str()), actions);
+        self.leave(subscription, actions);
+    }
+
+    pub(super) fn push(
+        &self,
+        event: &protocol::PushBody,
+        target: &PushTarget<'_>,
+        actions: &mut Actions,
+    ) {
+        let encoding = self.origin.encoding;
+        let body = encode_push_body(encoding, event);
+        let bytes = body.len();
+        actions.write_push(body, None, |head| push_head(encoding, target, bytes, head));
+    }
+
+    /// Does what the server API asks.
+    pub(super) fn obey(&mut self, command: ServerCommand, now: Now, actions: &mut Actions) {
+        match command {
+            ServerCommand::Subscribe { channel, options } => {
+                let answer = JoinAnswer::Push(options.data.clone());
+                self.subscribe_by_server(channel, &options, answer, actions);
+            }
+            ServerCommand::Unsubscribe { channel } => {
+                let found = self.subscriptions.find(channel.as_str()).map(|one| one.id);
+                if let Some(sub) = found {
+                    self.unsubscribe_by_server(sub, actions);
+                }
+            }
+            ServerCommand::Refresh { expire_at } => self.move_expiry(expire_at, now, actions),
+            ServerCommand::Disconnect { code, reason } => {
+                self.end_now(Disconnect { code, reason: reason.into() }, actions);
+            }
+        }
+    }
+
+    fn move_expiry(&mut self, expire_at: Option<UnixMillis>, now: Now, actions: &mut Actions) {
+        if expire_at.is_some_and(|at| at <= now.unix) {
+            return self.end_now(Disconnect::EXPIRED, actions);
+        }
+        self.expire_at = expire_at;
+        self.reschedule(now);
+        let ttl = expire_at.map_or(0, |at| super::subscription::seconds_until(at, now));
+        let refresh = protocol::PushBody::Refresh(Refresh { expires: expire_at.is_some(), ttl });
+        self.push(&refresh, &PushTarget::Session, actions);
+    }
+
+    /// Ends the connection whatever is unanswered.
+    pub(super) fn end_now(&mut self, disconnect: Disconnect, actions: &mut Actions) {
+        self.end(disconnect.clone());
+        actions.close.get_or_insert(disconnect);
+    }
+}

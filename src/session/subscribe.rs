@@ -1,0 +1,239 @@
+//! Subscribe: whether the client, or the server for it, may have the subscription, and what kind.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::action::{Actions, Request};
+use super::answer::Expected;
+use super::subscription::{JoinAnswer, Joining, Recovery, Side, Subscription, Traits};
+use super::{Failure, Session};
+use crate::access::Request as Permit;
+use crate::access::token::{Operation, SubscribeClaims, TokenError};
+use crate::base::{Encoding, Now, UnixMillis};
+use crate::channel::{
+    Channel, Namespace, NamespaceOptions, Overrides, RecoveryMode, ServerSubscribe, Since,
+};
+use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
+
+/// Bits of a subscribe request's `flag`.
+const OFFERS_NUMBERS: i64 = 1;
+const REJECTS_LOST: i64 = 2;
+
+/// What a subscription is made of, whoever asked for it.
+struct Plan {
+    channel: Channel,
+    side: Side,
+    info: Bytes,
+    traits: Traits,
+    expire_at: Option<UnixMillis>,
+    recovery: Option<Recovery>,
+    answer: JoinAnswer,
+}
+
+impl Session {
+    pub(super) fn subscribe(
+        &mut self,
+        id: u32,
+        request: SubscribeRequest,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        let channel = self.channel(&request.channel)?;
+        if self.subscriptions.find(channel.as_str()).is_some() {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        }
+        let limit = self.context.options.channel_limit;
+        if self.subscriptions.count(Side::Client) >= limit {
+            let why = format_args!("subscriptions: at most {limit} a client");
+            return Err(ErrorCode::LimitExceeded.because(why).into());
+        }
+        let namespace = self.namespace(&channel)?;
+        self.check_kind(&request, &namespace)?;
+        let claims = self.authorize(&request, &channel, &namespace, now)?;
+        let options = &namespace.options;
+        let mut traits = traits(options, claims.options.overrides);
+        let keeps = options.keeps_history();
+        traits.recoverable |= keeps && request.recoverable && options.allow_recovery;
+        traits.positioned |= traits.recoverable;
+        traits.positioned |= keeps && request.positioned && options.allow_positioning;
+        traits.hears |= request.join_leave && options.join_leave;
+        traits.numbered = request.flag & OFFERS_NUMBERS != 0 && !self.refuses_numbers;
+        let recovery = traits.recoverable.then(|| recovery(&request, options)).flatten();
+        self.start(
+            Plan {
+                channel,
+                side: Side::Client,
+                info: claims.options.info.unwrap_or_default(),
+                traits,
+                expire_at: claims.expire_at,
+                recovery,
+                answer: JoinAnswer::Reply { id, data: claims.options.data.unwrap_or_default() },
+            },
+            actions,
+        );
+        Ok(())
+    }
+
+    /// Subscribes for a token's `subs` or the server API; nothing where it is subscribed already.
+    pub(super) fn subscribe_by_server(
+        &mut self,
+        channel: Channel,
+        wanted: &ServerSubscribe,
+        answer: JoinAnswer,
+        actions: &mut Actions,
+    ) {
+        let Ok(namespace) = self.namespace(&channel) else { return };
+        if self.subscriptions.find(channel.as_str()).is_some() {
+            return;
+        }
+        if self.subscriptions.count(Side::Server) >= self.context.options.channel_limit {
+            return self.end_now(Disconnect::CHANNEL_LIMIT, actions);
+        }
+        let traits = traits(&namespace.options, wanted.overrides);
+        let recovery = wanted.recover_since.clone().filter(|_| traits.recoverable).map(|since| {
+            let mode = namespace.options.force_recovery_mode;
+            Recovery { since, mode, reject_lost: false, asked: true }
+        });
+        let (info, expire_at) = (wanted.info.clone(), wanted.expire_at);
+        let side = Side::Server;
+        self.start(Plan { channel, side, info, traits, expire_at, recovery, answer }, actions);
+    }
+
+    pub(super) fn namespace(&self, channel: &Channel) -> Result<Arc<Namespace>, Failure> {
+        let found = self.context.namespaces.find(channel.as_str());
+        found.cloned().ok_or_else(|| {
+            let name = self.context.namespaces.rules.namespace(channel.as_str()).unwrap_or("");
+            let name: String = name.chars().take(64).collect();
+            ErrorCode::UnknownChannel.because(format_args!("no namespace {name:?}")).into()
+        })
+    }
+
+    fn check_kind(&self, request: &SubscribeRequest, namespace: &Namespace) -> Result<(), Failure> {
+        let options = &namespace.options;
+        if request.r#type != 0 {
+            return Err(ErrorCode::NotAvailable.because("type: only streams (0)").into());
+        }
+        if options.channel_regex.as_ref().is_some_and(|regex| !regex.is_match(&request.channel)) {
+            return Err(ErrorCode::BadRequest
+                .because("channel: does not match the namespace's channel_regex")
+                .into());
+        }
+        if options.binary && self.origin.encoding == Encoding::Json {
+            let why = "channel: carries binary data, which a JSON client cannot read";
+            return Err(ErrorCode::BadRequest.because(why).into());
+        }
+        if request.tf.is_some() {
+            let why = "tf: the namespace does not allow tags filters";
+            return Err(ErrorCode::BadRequest.because(why).into());
+        }
+        Ok(())
+    }
+
+    /// A subscription token decides where there is one, namespace and capabilities elsewhere.
+    fn authorize(
+        &self,
+        request: &SubscribeRequest,
+        channel: &Channel,
+        namespace: &Namespace,
+        now: Now,
+    ) -> Result<SubscribeClaims, Failure> {
+        if !request.token.is_empty() {
+            return self.verify_subscription(&request.token, channel, now);
+        }
+        let permit = self.permit(Operation::Subscribe, channel.as_str(), namespace);
+        if !permit {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        Ok(SubscribeClaims::default())
+    }
+
+    pub(super) fn verify_subscription(
+        &self,
+        token: &str,
+        channel: &Channel,
+        now: Now,
+    ) -> Result<SubscribeClaims, Failure> {
+        let verifier = self.context.subscription_tokens.as_ref().unwrap_or(&self.context.tokens);
+        let claims = verifier.verify_subscribe(token, now.unix).map_err(|fault| match fault {
+            TokenError::Expired => Failure::from(ErrorCode::TokenExpired),
+            fault => ErrorCode::PermissionDenied.because(fault).into(),
+        })?;
+        let other = |what| Err(Disconnect::INVALID_TOKEN.because(what).into());
+        if claims.channel != channel.as_str() {
+            return other("the subscription token is for another channel");
+        }
+        if claims.user != self.identity.user {
+            return other("the subscription token is for another user");
+        }
+        if claims.client.as_ref().is_some_and(|client| *client != self.origin.client.to_string()) {
+            return other("the subscription token is for another client");
+        }
+        Ok(claims)
+    }
+
+    /// Whether this client may, by namespace, name and capabilities.
+    pub(super) fn permit(
+        &self,
+        operation: Operation,
+        channel: &str,
+        namespace: &Namespace,
+    ) -> bool {
+        self.identity.may(Permit {
+            operation,
+            channel,
+            namespace,
+            rules: &self.context.namespaces.rules,
+            subscribed: self.subscriptions.find(channel).is_some(),
+        })
+    }
+
+    fn start(&mut self, plan: Plan, actions: &mut Actions) {
+        let Plan { channel, side, info, traits, expire_at, recovery, answer } = plan;
+        let id = self.subscriptions.next_id();
+        self.subscriptions.add(Subscription {
+            id,
+            channel: channel.clone(),
+            side,
+            offset: None,
+            details: self.details(info),
+            traits,
+            expire_at,
+            joining: Some(Box::new(Joining {
+                answer: Some(answer),
+                recovery,
+                buffer: Vec::new(),
+                buffered_bytes: 0,
+                gap: false,
+            })),
+        });
+        let join = Request::Join { channel, sub: id, join_leave: traits.hears };
+        self.request(join, Expected::Nothing, actions);
+    }
+}
+
+/// What the namespace makes of a subscription, as a token or the server API changes it.
+fn traits(options: &NamespaceOptions, overrides: Overrides) -> Traits {
+    let keeps = options.keeps_history();
+    let recoverable = keeps && overrides.force_recovery.unwrap_or(options.force_recovery);
+    let positioned = keeps && overrides.force_positioning.unwrap_or(options.force_positioning);
+    Traits {
+        recoverable,
+        positioned: positioned || recoverable,
+        presence: overrides.presence.unwrap_or(options.presence),
+        announces: overrides.join_leave.unwrap_or(options.join_leave),
+        hears: overrides.force_push_join_leave.unwrap_or(options.force_push_join_leave),
+        numbered: false,
+    }
+}
+
+/// What a request recovers from: in cache mode the latest publication comes with every subscribe.
+fn recovery(request: &SubscribeRequest, options: &NamespaceOptions) -> Option<Recovery> {
+    let mode = options.force_recovery_mode;
+    (request.recover || mode == RecoveryMode::Cache).then(|| Recovery {
+        since: Since { offset: request.offset, epoch: request.epoch.clone() },
+        mode,
+        reject_lost: request.flag & REJECTS_LOST != 0,
+        asked: request.recover,
+    })
+}

@@ -1,0 +1,148 @@
+//! The subscriptions of one session: at most a few hundred, so a list that is searched is smaller
+//! and no slower than a map.
+
+use std::sync::Arc;
+
+use crate::base::{Now, SubId, UnixMillis};
+use crate::channel::{Channel, ClientDetails, PushBody, RecoveryMode, Since};
+
+/// One subscription of the session.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) id: SubId,
+    pub(super) channel: Channel,
+    pub(super) side: Side,
+    /// Offset of the last publication handed to the client (or the stream's top at subscribe);
+    /// `None` where the subscription is not positioned.
+    pub(super) offset: Option<u64>,
+    /// Announced in presence, joins and leaves as this.
+    pub(super) details: Arc<ClientDetails>,
+    pub(super) traits: Traits,
+    pub(super) expire_at: Option<UnixMillis>,
+    /// Present until the client has been told that it is subscribed.
+    pub(super) joining: Option<Box<Joining>>,
+}
+
+/// Who asked for a subscription: its pushes of state differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Client,
+    Server,
+}
+
+/// What the namespace, the request, a token or the server API made of a subscription.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the protocol")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits {
+    pub(super) positioned: bool,
+    pub(super) recoverable: bool,
+    pub(super) presence: bool,
+    /// Others are told of the join and the leave.
+    pub(super) announces: bool,
+    /// The client is told of joins and leaves of others.
+    pub(super) hears: bool,
+    /// Pushes carry the subscription's number in place of the channel's name.
+    pub(super) numbered: bool,
+}
+
+/// A subscription on its way: what is posted for it meanwhile waits here.
+#[derive(Debug)]
+pub(super) struct Joining {
+    /// Taken when the result is on its way to the client.
+    pub(super) answer: Option<JoinAnswer>,
+    pub(super) recovery: Option<Recovery>,
+    pub(super) buffer: Vec<PushBody>,
+    pub(super) buffered_bytes: usize,
+    /// A hole was announced meanwhile.
+    pub(super) gap: bool,
+}
+
+/// What the client presents to recover from.
+#[derive(Clone, Debug)]
+pub(super) struct Recovery {
+    pub(super) since: Since,
+    pub(super) mode: RecoveryMode,
+    /// Answer error 112 rather than `recovered: false`.
+    pub(super) reject_lost: bool,
+    /// The client asked for it, rather than the cache mode's first subscribe.
+    pub(super) asked: bool,
+}
+
+/// Where the result of a subscribe goes.
+#[derive(Debug)]
+pub(super) enum JoinAnswer {
+    /// A reply to the command of this id, with this data.
+    Reply { id: u32, data: bytes::Bytes },
+    /// The connect reply's `subs`.
+    Connect,
+    /// A subscribe push, with this data.
+    Push(bytes::Bytes),
+}
+
+impl Subscription {
+    pub(super) fn ttl_seconds(&self, now: Now) -> Option<u32> {
+        self.expire_at.map(|at| seconds_until(at, now))
+    }
+}
+
+/// Whole seconds until `at`, at least 1 so that clients do not refresh in a loop.
+pub(super) fn seconds_until(at: UnixMillis, now: Now) -> u32 {
+    let seconds = at.0.saturating_sub(now.unix.0).div_ceil(1000).max(1);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
+}
+
+/// All subscriptions of a session.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions {
+    list: Vec<Subscription>,
+    numbered: u32,
+}
+
+impl Subscriptions {
+    /// A number for a new subscription; none is ever given twice.
+    pub(super) fn next_id(&mut self) -> SubId {
+        self.numbered += 1;
+        SubId(self.numbered)
+    }
+
+    pub(super) fn add(&mut self, subscription: Subscription) {
+        debug_assert!(self.find(subscription.channel.as_str()).is_none(), "one for each channel");
+        if self.list.is_empty() {
+            self.list.reserve_exact(1);
+        }
+        self.list.push(subscription);
+    }
+
+    pub(super) fn find(&self, channel: &str) -> Option<&Subscription> {
+        self.list.iter().find(|one| one.channel.as_str() == channel)
+    }
+
+    pub(super) fn find_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
+        self.list.iter_mut().find(|one| one.channel.as_str() == channel)
+    }
+
+    pub(super) fn by_id(&mut self, id: SubId) -> Option<&mut Subscription> {
+        self.list.iter_mut().find(|one| one.id == id)
+    }
+
+    pub(super) fn remove(&mut self, id: SubId) -> Option<Subscription> {
+        let index = self.list.iter().position(|one| one.id == id)?;
+        Some(self.list.swap_remove(index))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.list.iter()
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Subscription> {
+        std::mem::take(&mut self.list).into_iter()
+    }
+
+    pub(super) fn count(&self, side: Side) -> usize {
+        self.list.iter().filter(|one| one.side == side).count()
+    }
+
+    pub(super) fn is_joining(&self) -> bool {
+        self.list.iter().any(|one| one.joining.is_some())
+    }
+}

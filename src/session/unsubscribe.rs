@@ -1,0 +1,70 @@
+//! The end of a subscription, by the client, by the server, or with the session.
+
+use super::action::{Actions, Request};
+use super::answer::Expected;
+use super::subscription::{JoinAnswer, Subscription};
+use super::{Failure, Session};
+use crate::base::SubId;
+use crate::protocol::{ErrorCode, Reply, UnsubscribeCode, UnsubscribeRequest, UnsubscribeResult};
+
+impl Session {
+    /// Succeeds also where there is no such subscription, which the server may just have ended.
+    pub(super) fn unsubscribe(
+        &mut self,
+        id: u32,
+        request: &UnsubscribeRequest,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        self.channel(&request.channel)?;
+        let found = self.subscriptions.find(&request.channel).map(|one| one.id);
+        if let Some(subscription) = found.and_then(|sub| self.subscriptions.remove(sub)) {
+            self.leave(subscription, actions);
+        }
+        let unsubscribe = Some(UnsubscribeResult::default());
+        self.reply(id, Reply { unsubscribe, ..Reply::default() }, actions);
+        Ok(())
+    }
+
+    pub(super) fn unsubscribe_by_server(&mut self, sub: SubId, actions: &mut Actions) {
+        let joining = self.subscriptions.by_id(sub).and_then(|one| one.joining.as_mut());
+        match joining.map(|joining| joining.answer.take()) {
+            None => self.push_unsubscribed(sub, UnsubscribeCode::Server, actions),
+            // The client still waits for the subscribe: that it failed is the whole answer.
+            Some(Some(JoinAnswer::Reply { id, .. })) => {
+                let subscription = self.subscriptions.remove(sub).expect("found just above");
+                self.drop_join(&subscription, actions);
+                self.fail(id, ErrorCode::PermissionDenied.into(), actions);
+            }
+            Some(Some(JoinAnswer::Push(_))) => {
+                let subscription = self.subscriptions.remove(sub).expect("found just above");
+                self.drop_join(&subscription, actions);
+            }
+            Some(Some(JoinAnswer::Connect) | None) => {
+                unreachable!("the server's word waits for the connect reply")
+            }
+        }
+    }
+
+    /// Tells lane, presence and the others of a subscription that is no longer in the list.
+    pub(super) fn leave(&mut self, subscription: Subscription, actions: &mut Actions) {
+        self.drop_join(&subscription, actions);
+        // Before its result was on its way, nobody had been told of it.
+        if subscription.joining.is_some_and(|joining| joining.answer.is_some()) {
+            return;
+        }
+        let Subscription { channel, details, traits, .. } = subscription;
+        if traits.presence {
+            let remove = Request::RemovePresence { channel: channel.clone() };
+            self.request(remove, Expected::Nothing, actions);
+        }
+        if traits.announces {
+            let leave = Request::Announce { channel, details, joined: false };
+            self.request(leave, Expected::Nothing, actions);
+        }
+    }
+
+    pub(super) fn drop_join(&mut self, subscription: &Subscription, actions: &mut Actions) {
+        let channel = subscription.channel.clone();
+        self.request(Request::Leave { channel, sub: subscription.id }, Expected::Nothing, actions);
+    }
+}
