@@ -27,6 +27,12 @@ pub(crate) const FILTER_NODES: usize = 64;
 /// Bytes of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
 
+/// Bytes of a connection or subscription token, looked at before anything of it is parsed.
+pub(crate) const TOKEN_BYTES: usize = 16 << 10;
+/// Memory of one compiled regular expression from a token's capabilities or from the options that
+/// check tokens.
+pub(crate) const REGEX_BYTES: usize = 256 << 10;
+
 /// Default size of a message from a client, a whole frame after reassembly.
 pub(crate) const MESSAGE_BYTES: usize = 65_536;
 /// Default bytes that wait for one client, not yet given to the kernel.
@@ -57,3 +63,4 @@ pub(crate) const CLOSE_REASON_BYTES: usize = 123;
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
+const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");

@@ -1,0 +1,212 @@
+//! Keys of the examples in RFC 7515 (appendices A.2, A.3, A.4) and RFC 8037 (A.1) as PEM, a P-384 key
+//! with the scalar of A.3, and tokens that another implementation (joserfc) signed with them.
+
+/// RFC 7515 appendix A.2, PKCS#8.
+pub(super) const RSA_PRIVATE: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQCh+BYK4uPJtGXO
+jS1lYmM2K5J9vinh8CR3/BYlzJChNuOL2TSXxbbqY913EeZ8dCn5VrD7io8ImtxL
+aYk8wTM/U+3QGbh3hCUv7JFP5IV3aVlL6kKA0ywPVb9ilE8TA5a8bpvfbr3SvaNn
+juygxmj3AbONv/s4yDQs4v5tJ/reSlpIdJed1LnPmt7Ex1sFhSwsD174pcF1A5L5
+ROjtZMEQxrZHYJqkeDrrnGya11UxMFBji4NmXG9veoKjlnAqH2QbgtPr8jkiGUkf
+toaHLFcW9Qr4NY2ai50Xw0Byj3+H2JoY2PyrZ62EWQwuz3WTOTY8BwNNb2BvniHg
+VFbK5emhAgMBAAECggEAEq5xpGnNCivDflJsRQBXHx1hdR1k6Ulwe2JZD50LpXyW
+PEAeP88vLNO97IjlA7/GQ5sLKMgvfTeXZx9SE+7YwVol2NXOoAJe46sui395IW/G
+O+pWJ1O0BkTGoVEn2bKVRUCgu+GjBVaYLU6f3l9kJfFNS3E0QbVdxzubSu3Mkqzj
+kn439X0M/V51gfpRLI9JYanrC4D4qAdGcopV/0ZHHzQlBjudU2QvXt4ehNYTCBr6
+XCLQUShb1juUO1ZdiYoFaFQT5Tw8bGUl/x/jTj3ccPDVZFD9pIuhLhBOneufuBiB
+4cS98l2SR/RQyGWSeWjnczT0QU91p1DhOVRuOopznQKBgQDgHMQQ60imZV1URk0K
+pLttoLhyt3SmqdEf/kgHePDdtzEafpAu+cS191R2JiuoF2yzWXnwFDcqGigp5BNr
+0AHQfD8/Lk8l1Mk09jxxCfui5nYooNyac8YFjm3vItzVCVDnEd3BbVWG8qf6deqE
+lMGAg+C2V0L4oNXnP7LZcPAZRwKBgQC5A8R+CZW2MvRTLLHzwZkUXV866cff7tx6
+kqa0finGG0KgeqlaZPxgCZnFp7AeAcCMtiynVlJ7vMVgePsLq6XtON4tB5kP9jAP
+rq3rbAOal78eUH5OcED6eNuCV8ixEu1eWcPNCS/l1OW1EnXUEoEHKl54Xrrz2uNw
+kgMTP1FZ1wKBgAcCn1dwJKufzBWQxWQp1vsM5fggqPN1qGb5y0MAk3g7/Ls5bkUp
+5u9SN0Ai3Ya6hNnvWJMb7sXQX6U/zyO2M/hTip7tUeh7CXgwo59dkpN75gJLVds2
+9+DAncu3KXU4f2Fa+7bLNrur53k8KwPOq2bbuTG69QtV7Jr5MR0AHWKNAoGBAIf/
+evpitUf+4JYbLpvNXWcY052Mpz22aR84mY3nh3F2LF2mjMJDpTg7FmuyPcVw6EcG
+yoAe9fa65iNqCq+jdw6PVNGo2hxfjSiZ8IIzHdsPXI89//pMjZcQK9r+CCoRjaZj
+OYiIDktVWZzmevJuv6WywUqd57LE3Zar3dLSIkx1AoGAIYd7DHOhrWvxkwPQsRM2
+tOgrjbcrfvtQJipd+DlcxyVuuM9sQLdgjVk2oy26F0EmpScGLq2MowX7fhd/QJQ3
+ydy5cY7YIBi87w93IKLEdfnbJtoOPLUW0ITrJReOgo1cq9SbsxYawBgfp/gh6A56
+03k2+ZQwVK0JKSHuLFkuQ3U=
+-----END PRIVATE KEY-----
+";
+
+/// The same as PKCS#1.
+pub(super) const RSA_PRIVATE_PKCS1: &str = "\
+-----BEGIN RSA PRIVATE KEY-----
+MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
+l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZS+pC
+gNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb/7OMg0LOL+bSf63kpaSHSX
+ndS5z5rexMdbBYUsLA9e+KXBdQOS+UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uD
+Zlxvb3qCo5ZwKh9kG4LT6/I5IhlJH7aGhyxXFvUK+DWNmoudF8NAco9/h9iaGNj8
+q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQIDAQABAoIBABKucaRpzQorw35S
+bEUAVx8dYXUdZOlJcHtiWQ+dC6V8ljxAHj/PLyzTveyI5QO/xkObCyjIL303l2cf
+UhPu2MFaJdjVzqACXuOrLot/eSFvxjvqVidTtAZExqFRJ9mylUVAoLvhowVWmC1O
+n95fZCXxTUtxNEG1Xcc7m0rtzJKs45J+N/V9DP1edYH6USyPSWGp6wuA+KgHRnKK
+Vf9GRx80JQY7nVNkL17eHoTWEwga+lwi0FEoW9Y7lDtWXYmKBWhUE+U8PGxlJf8f
+40493HDw1WRQ/aSLoS4QTp3rn7gYgeHEvfJdkkf0UMhlknlo53M09EFPdadQ4TlU
+bjqKc50CgYEA4BzEEOtIpmVdVEZNCqS7baC4crd0pqnRH/5IB3jw3bcxGn6QLvnE
+tfdUdiYrqBdss1l58BQ3KhooKeQTa9AB0Hw/Py5PJdTJNPY8cQn7ouZ2KKDcmnPG
+BY5t7yLc1QlQ5xHdwW1VhvKn+nXqhJTBgIPgtldC+KDV5z+y2XDwGUcCgYEAuQPE
+fgmVtjL0Uyyx88GZFF1fOunH3+7cepKmtH4pxhtCoHqpWmT8YAmZxaewHgHAjLYs
+p1ZSe7zFYHj7C6ul7TjeLQeZD/YwD66t62wDmpe/HlB+TnBA+njbglfIsRLtXlnD
+zQkv5dTltRJ11BKBBypeeF6689rjcJIDEz9RWdcCgYAHAp9XcCSrn8wVkMVkKdb7
+DOX4IKjzdahm+ctDAJN4O/y7OW5FKebvUjdAIt2GuoTZ71iTG+7F0F+lP88jtjP4
+U4qe7VHoewl4MKOfXZKTe+YCS1XbNvfgwJ3Ltyl1OH9hWvu2yza7q+d5PCsDzqtm
+27kxuvULVeya+TEdAB1ijQKBgQCH/3r6YrVH/uCWGy6bzV1nGNOdjKc9tmkfOJmN
+54dxdixdpozCQ6U4OxZrsj3FcOhHBsqAHvX2uuYjagqvo3cOj1TRqNocX40omfCC
+Mx3bD1yPPf/6TI2XECva/ggqEY2mYzmIiA5LVVmc5nrybr+lssFKneeyxN2Wq93S
+0iJMdQKBgCGHewxzoa1r8ZMD0LETNrToK423K377UCYqXfg5XMclbrjPbEC3YI1Z
+NqMtuhdBJqUnBi6tjKMF+34Xf0CUN8ncuXGO2CAYvO8PdyCixHX52ybaDjy1FtCE
+6yUXjoKNXKvUm7MWGsAYH6f4IegOetN5NvmUMFStCSkh7ixZLkN1
+-----END RSA PRIVATE KEY-----
+";
+
+/// Its public half.
+pub(super) const RSA_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAofgWCuLjybRlzo0tZWJj
+NiuSfb4p4fAkd/wWJcyQoTbji9k0l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEz
+P1Pt0Bm4d4QlL+yRT+SFd2lZS+pCgNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo
+9wGzjb/7OMg0LOL+bSf63kpaSHSXndS5z5rexMdbBYUsLA9e+KXBdQOS+UTo7WTB
+EMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6/I5IhlJH7aGhyxX
+FvUK+DWNmoudF8NAco9/h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXp
+oQIDAQAB
+-----END PUBLIC KEY-----
+";
+
+/// Too short.
+pub(super) const RSA_1024_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDtgEq1DRuaSiMypgLHQMf9Fp07
+Pbv7iox4fai0L4tdh4hbMK9smgVWX0q612YDsZ7BsVtIdnPrv4+HG4nt1Er9j7q4
+5lLlFlS/uuvH6jjxv5ER1BH+qsJS9xrH5o4bgVso+djF5CYbje5sw8Cy/nWeUwnQ
+yXBawnWppllU2n/hVQIDAQAB
+-----END PUBLIC KEY-----
+";
+
+/// RFC 7515 appendix A.3, PKCS#8.
+pub(super) const P256_PRIVATE: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgjpsQnnGQmL+YBIff
+H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
+7xO6z248e9FURcfxRM0bvZt+hyzf7bnuufSzaV1uqQskrYpGIyiFiOWt
+-----END PRIVATE KEY-----
+";
+
+/// The same as SEC 1.
+pub(super) const P256_PRIVATE_SEC1: &str = "\
+-----BEGIN EC PRIVATE KEY-----
+MHcCAQEEII6bEJ5xkJi/mASH3x9dd+nLKWBuvtImO19XwhPfhPSyoAoGCCqGSM49
+AwEHoUQDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEXH8UTNG72b
+focs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==
+-----END EC PRIVATE KEY-----
+";
+
+/// Its public half.
+pub(super) const P256_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEf83OJ3D2xF1Bg8vub9tLe1gHMzV7
+6e8Tus9uPHvRVEXH8UTNG72bfocs3+257rn0s2ldbqkLJK2KRiMohYjlrQ==
+-----END PUBLIC KEY-----
+";
+
+/// The scalar of A.3 on P-384, PKCS#8.
+pub(super) const P384_PRIVATE: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIG2AgEAMBAGByqGSM49AgEGBSuBBAAiBIGeMIGbAgEBBDAAAAAAAAAAAAAAAAAA
+AAAAjpsQnnGQmL+YBIffH1136cspYG6+0iY7X1fCE9+E9LKhZANiAAQrMK4CL9FD
+3ZT1WYMvo1f9FAK9DBQQD8bdODta9CIWnclZXewVfycgMaa+CwvqoFl3x6mDCEUY
+em9o4qaUkvcpPCJ0eiqTN1ygYMJapVcme+6jmSCE4oJ6GxJJHwopP38=
+-----END PRIVATE KEY-----
+";
+
+/// Its public half.
+pub(super) const P384_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MHYwEAYHKoZIzj0CAQYFK4EEACIDYgAEKzCuAi/RQ92U9VmDL6NX/RQCvQwUEA/G
+3Tg7WvQiFp3JWV3sFX8nIDGmvgsL6qBZd8epgwhFGHpvaOKmlJL3KTwidHoqkzdc
+oGDCWqVXJnvuo5kghOKCehsSSR8KKT9/
+-----END PUBLIC KEY-----
+";
+
+/// RFC 7515 appendix A.4.
+pub(super) const P521_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MIGbMBAGByqGSM49AgEGBSuBBAAjA4GGAAQB6SkFDxJPxrxVx9U5M2Xfne9KsMIs
+sleY+TTrBOPGuuNwGlenkQ6dgb82MVno68sVXWNJ9L22zPipTFxZx6rBAaQANKZE
+DjdnUNI3H9G9wsjztx0vTuXqNDLIFcyjFWD+XZOH7HdLVYOGMOXLv1qMvgqR3QBk
+xpmaH25uZ/rd7eTIyPY=
+-----END PUBLIC KEY-----
+";
+
+/// RFC 8037 appendix A.1, PKCS#8 without the public half, as OpenSSL writes it.
+pub(super) const ED25519_PRIVATE: &str = "\
+-----BEGIN PRIVATE KEY-----
+MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g
+-----END PRIVATE KEY-----
+";
+
+/// Its public half.
+pub(super) const ED25519_PUBLIC: &str = "\
+-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+";
+
+/// The secret of the tokens below.
+pub(super) const SECRET: &str = "joserfc-secret";
+
+/// `{"sub":"42","exp":1700000000}` by algorithm.
+pub(super) const FOREIGN_TOKENS: &[(&str, &str)] = &[
+    (
+        "HS256",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.9XrdhiLw4V7kmnAX3vujr2D57DIuO09ZIkWs657Tj90",
+    ),
+    (
+        "HS384",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzM4NCJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.5lJ40gzcT9HvREtJ4JFiVDhsBAp5017rDmGhI8d9NwslBWWRBs4hotsW0f4IJixF",
+    ),
+    (
+        "HS512",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzUxMiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.FqDMRZc9vqU_sJvNiqomGIYNIV5p8pU_oze8bQsk-iJTXoWLuTHGHKCP0uOcLVnVXPMPlz7EleghbDLUFH4OPg",
+    ),
+    (
+        "RS256",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.KZS7uBk1wlCu6AUPeKAqRpfxY-l4bmUnvkgk-JmpRxG_tjfwJMAnWZuwNwC2goBWMyI80k02sVHHMK9wyt24d7nc1FL1j7XTwCevSSzLbom_wA4ewMAIhe8De6bxvqlUGP4kXSL3pgxViOl-EqF18-kGxKW0ivUsIbfxVQv54EHpzdhykkbMf6FTSmxR6xHiFBUqLC_bg6sRnNIG-6cErH5Uzg5aaE_RWZl-AmoFbJ4XulwI4VZkW5Jlwf901Wy8dhT0Gr0dAhe2DDSkotLSOABPDjzhZ80caVuwarZhg1NdfAgK6eMK2tSyEj_eMB4MAQTJyit4c-0f34wpp-1lZQ",
+    ),
+    (
+        "RS384",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzM4NCJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.bwuEsuNiytrt8lPKYIm_ant16pPkahOun-8v_31nHQTdh2vFNAWvbeSLiWYwOId4SRElm3LkFPl113TJPWj-G1pmDJT6WU-XV1UPEKW3202yjv43zo4paGEahoharfACCHIHWPUVQ6lLdjWa31T36qgeYGXA-XWFXXZS0FLSxce06kh23kMJTMepDJau9E0SFuKhoIb0VRI8lQZ5dSeCDmFLoQ01-AmZdx3Xlye-jySZu-zE_s-RqKa5GLpC09Fczi8_kDk8bWOcWrPpGukuSnBL1vFu41wfmfFZLzKEOEDnEmxGP92DMF-txOeYvAfCQbxCRaCTaTmnJpOrfcQx4w",
+    ),
+    (
+        "RS512",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzUxMiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.JgPluFR-eNQeY6XxbytKj2GnLLeWS9ALAlCDzCizEVnWqUwRcy1pOe56sMxPnLF1V-Agv2YU0IONQMFnrjHa-EgiKASk8139Mz61k6Nya6zeG-Pax5box4dKx6U5_-FlL4RWqCg-dvJC5z23ycwpNs8L676xdkQmxnzg51qIIy5409VmvbgE7NnCVJupwBliA4o4j5Wx23oVP-9lohol_SJqt_NgBa7hbgsYE-Zt8aDGjhkuSm5UzjoNQluHt7QepRQLz6ERlhukKHN3v7u4mtJTxiDZ-PbZYUETK3oojgW7zb6U9GaxDxYPGiUzB02UDOQJyzAS73WlpWiySEKKOQ",
+    ),
+    (
+        "ES256",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.JC7HReSgBRIDoFzJo1lri-WsfO7LoEnrqfvGXMXGohQ6wkdpviFbFWKmz8GftoLBTE-UHNhsN52Yt7_fSqGUNg",
+    ),
+    (
+        "ES384",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzM4NCJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.2yrE7MYwOPncE2nkSM8ltFPifzgseQf8ONEShfWa--ZP2_fClRuTcxxzKzo56kqzn4kSA5vGo6eXzn1jUi7rLrWwTU-IyFi1rUV9HOpwmsL6tsTZlULvsdtOx_UwJrkr",
+    ),
+    (
+        "EdDSA",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFZERTQSJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.Vn0-rsgxxGTkg7HKwprlamp-1Td-f4Tf3hsuIRzReOsU6jyNzdMKpW4p0TBZZ_D4b2ONf27xcr7QgzS_XBPdCw",
+    ),
+];
+
+/// The same with algorithms that are refused, rightly signed.
+pub(super) const REFUSED_TOKENS: &[(&str, &str)] = &[
+    (
+        "PS256",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJQUzI1NiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.PLdN0vAqVz2OsBRybC6s82tmWNgPyPkjeEsYxIQuWhonp4SG-iomHFyokNC1qX3HLmQNWLZAWV6HV2SDT5EcbjCzjVxobGZ4P_ZdkL5kguCjqCD3I6uR-FpBs-Os3WTCWGk6Dbo-rpsXBsVSbOeynYTdV5DNOAsywKeVb8VbH_PO9TUkX2Vc3Bdv6RxxVz8txNazBx5TiRxsNcuOAa9x_UcfSjEQO7rjtOXVix34KXcOhmf2CCoTaeRRPVLdCq2pIMtWaaI-Gddh129mmnQFBhK24Tvko33Y5NVaAbEqMdQpq2H8yL4WWHUS4sL-7Cbnugc7MMrlpxQCmYCEOEUR3g",
+    ),
+    (
+        "ES512",
+        "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzUxMiJ9.eyJzdWIiOiI0MiIsImV4cCI6MTcwMDAwMDAwMH0.AMlajNoXFCjHsgP4TdJJ36zB0eNUNeKCfBEKtaFpqTmQvkYXY2Ex3FWTtc-tNfCfDwcT7UDTtYs9elMT1tYfMO6bAKbFROZugKuLni1ApHprJi3EjXg38ZWo7SudpANusv1lO0IL8CgK4aJw58lRGI190_7Z2uo9zFYhSZMRjx4F4z7D",
+    ),
+];
