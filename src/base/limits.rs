@@ -49,6 +49,12 @@ pub(crate) const SESSION_REQUESTS: usize = 256;
 /// Bytes of publications in one history or recovery reply; a page ends early at this size (with at
 /// least one publication), a recovery that needs more is answered `recovered: false`.
 pub(crate) const HISTORY_REPLY_BYTES: usize = 1 << 20;
+/// Expired publications, streams and keys that an engine drops before it lets publishers of the
+/// partition have a turn: some tens of microseconds.
+pub(crate) const EXPIRY_STEPS: usize = 256;
+/// Such turns in one partition each second; what is left waits for the next second, bounded by
+/// the engine's caps.
+pub(crate) const EXPIRY_ROUNDS: usize = 16;
 
 /// Bytes of a request body on the server API.
 pub(crate) const API_BODY_BYTES: usize = 4 << 20;

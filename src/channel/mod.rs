@@ -1,14 +1,18 @@
 //! Channels and what is kept under a channel's name: publications, history and its recovery,
 //! presence, namespaces. Pure: no IO, no clock, no wire format.
 
+mod history;
 mod mail;
 mod name;
 mod namespace;
 mod publication;
+mod recovery;
 
+pub(crate) use history::Stream;
 pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
 pub(crate) use name::{Channel, ChannelError, ChannelRules};
 pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
+pub(crate) use recovery::{Recovery, recover, recovery_query};

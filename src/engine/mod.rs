@@ -2,8 +2,12 @@
 //! ([`Broker`], [`Presence`]: we call an engine), one comes up ([`EventSink`]: an engine calls us).
 //! An engine never knows of lanes, sessions or transports.
 
+#[cfg(test)]
+mod contract;
+mod memory;
 mod options;
 
+pub(crate) use memory::{MemoryEngine, MemoryPresence};
 pub(crate) use options::MemoryOptions;
 
 use std::fmt::Debug;
@@ -38,12 +42,14 @@ pub(crate) struct PublishOptions {
     pub(crate) idempotency_key: Option<String>,
 }
 
-/// How much of a stream is kept.
+/// How much of a stream is kept. What comes with a publication rules the whole stream from there
+/// on; what comes with a read rules a stream that the read creates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retention {
     pub(crate) size: usize,
     pub(crate) ttl: std::time::Duration,
-    /// How long position and epoch outlive the last publication; `None`: the engine's default.
+    /// How long position and epoch outlive the last publication or read; `None`: the engine's
+    /// default. They are kept at least as long as the publications.
     pub(crate) meta_ttl: Option<std::time::Duration>,
 }
 
@@ -66,7 +72,9 @@ impl Retention {
 /// cannot be proved the engine emits [`crate::channel::EventKind::Gap`]. A full sink makes the
 /// publisher wait *before* the append, so that nothing that was appended is lost.
 pub(crate) trait Broker: Send + Sync + Debug {
-    /// Appends and distributes. The position is `(0, "")` for a publication without retention.
+    /// Appends and distributes. The position is `(0, "")` for a publication without retention. The
+    /// engine sets offset and times of the publication. A future that is dropped before it is done
+    /// has published the publication once or not at all.
     fn publish<'a>(
         &'a self,
         channel: &'a Channel,
@@ -97,7 +105,8 @@ pub(crate) trait Broker: Send + Sync + Debug {
     /// Forgets the publications of a stream, not its position.
     fn remove_history<'a>(&'a self, channel: &'a Channel) -> Pending<'a, Result<(), EngineError>>;
 
-    /// Drops what expired; called about once a second.
+    /// Gives back the memory of what expired; called about once a second, does bounded work. What
+    /// expired is never read, whether this was called or not.
     fn expire(&self, now: Now);
 }
 
