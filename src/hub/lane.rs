@@ -38,7 +38,11 @@ pub(crate) struct Join<M> {
 #[derive(Clone, Debug)]
 pub(crate) enum Input<M> {
     Join(Join<M>),
-    Leave { channel: Channel, session: SessionId, sub: SubId },
+    Leave {
+        channel: Channel,
+        session: SessionId,
+        sub: SubId,
+    },
     Event(Event),
     /// The session is gone without having left: its subscriptions go.
     Forget(SessionId),

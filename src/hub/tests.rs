@@ -38,7 +38,10 @@ fn channel(name: u8) -> Channel {
 
 fn publication(name: u8, offset: u64, epoch: &str) -> Event {
     let publication = Arc::new(Publication { offset, ..Publication::default() });
-    Event { channel: channel(name), kind: EventKind::Publication { publication, epoch: epoch.into() } }
+    Event {
+        channel: channel(name),
+        kind: EventKind::Publication { publication, epoch: epoch.into() },
+    }
 }
 
 fn run(lane: &mut Lane<Pile>, input: Input<Pile>, portion: usize) {
@@ -75,8 +78,7 @@ fn a_hole_and_a_new_epoch_are_announced_and_a_repetition_is_dropped() {
     for (offset, epoch) in [(5, "a"), (6, "a"), (6, "a"), (8, "a"), (1, "b")] {
         run(&mut lane, Input::Event(publication(1, offset, epoch)), 8);
     }
-    let expected =
-        ["joined 1", "push 1 5", "push 1 6", "gap 1", "push 1 8", "gap 1", "push 1 1"];
+    let expected = ["joined 1", "push 1 5", "push 1 6", "gap 1", "push 1 8", "gap 1", "push 1 1"];
     assert_eq!(seen(&mailbox), expected);
 }
 

@@ -7,13 +7,7 @@ use prost::Message as _;
 use super::command::Command;
 use super::reply::Reply;
 use super::{JsonFault, json, protobuf};
-
-/// How a connection's messages are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Encoding {
-    Json,
-    Protobuf,
-}
+use crate::base::Encoding;
 
 /// Why a frame is bad; the connection ends with 3501. No text repeats what the client sent.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

@@ -18,7 +18,7 @@ mod protobuf;
 mod push;
 mod reply;
 
-pub(crate) use codec::{CommandReader, DecodeError, Encoding, decode_commands, encode_reply, ping};
+pub(crate) use codec::{CommandReader, DecodeError, decode_commands, encode_reply, ping};
 pub(crate) use command::{
     Command, ConnectRequest, EmulationRequest, FilterNode, HistoryRequest, PingRequest,
     PresenceRequest, PresenceStatsRequest, PublishRequest, RefreshRequest, Request, RpcRequest,

@@ -4,11 +4,11 @@
 use bytes::Bytes;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
-use super::codec::Encoding;
 use super::reply::{
     Connect, DisconnectPush, Join, Leave, Message, Publication, Push, Refresh, Subscribe,
     Unsubscribe,
 };
+use crate::base::Encoding;
 
 /// What a push tells.
 #[derive(Clone, Debug, PartialEq)]

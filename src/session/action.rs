@@ -73,20 +73,51 @@ impl Actions {
 #[derive(Debug)]
 pub(crate) enum Request {
     /// Enters the node's directory of users.
-    Enter { user: String, single_connection: bool },
+    Enter {
+        user: String,
+        single_connection: bool,
+    },
     /// Leaves it.
-    Exit { user: String },
+    Exit {
+        user: String,
+    },
     /// Subscribes; the lane says `Joined` through the mailbox.
-    Join { channel: Channel, sub: SubId, join_leave: bool },
-    Leave { channel: Channel, sub: SubId },
-    Publish { channel: Channel, publication: Publication },
-    History { channel: Channel, query: HistoryQuery },
-    AddPresence { channel: Channel, details: Arc<ClientDetails> },
-    RemovePresence { channel: Channel },
-    Presence { channel: Channel },
-    PresenceStats { channel: Channel },
+    Join {
+        channel: Channel,
+        sub: SubId,
+        join_leave: bool,
+    },
+    Leave {
+        channel: Channel,
+        sub: SubId,
+    },
+    Publish {
+        channel: Channel,
+        publication: Publication,
+    },
+    History {
+        channel: Channel,
+        query: HistoryQuery,
+    },
+    AddPresence {
+        channel: Channel,
+        details: Arc<ClientDetails>,
+    },
+    RemovePresence {
+        channel: Channel,
+    },
+    Presence {
+        channel: Channel,
+    },
+    PresenceStats {
+        channel: Channel,
+    },
     /// Tells a channel's subscribers of a join (`true`) or leave.
-    Announce { channel: Channel, details: Arc<ClientDetails>, joined: bool },
+    Announce {
+        channel: Channel,
+        details: Arc<ClientDetails>,
+        joined: bool,
+    },
 }
 
 /// How a request ended.
@@ -98,7 +129,10 @@ pub(crate) enum Answer {
     Published(Position),
     History(HistoryPage),
     Presence(Vec<(ClientId, Arc<ClientDetails>)>),
-    PresenceStats { clients: usize, users: usize },
+    PresenceStats {
+        clients: usize,
+        users: usize,
+    },
     /// The engine is out of reach; worth another try.
     Unavailable,
 }

@@ -16,10 +16,19 @@ pub(super) enum Expected {
     Entered,
     /// The subscribe goes on, with the stream's position and what it recovers.
     Position(SubId),
-    Published { id: u32 },
-    History { id: u32, epoch: Option<String> },
-    Presence { id: u32 },
-    PresenceStats { id: u32 },
+    Published {
+        id: u32,
+    },
+    History {
+        id: u32,
+        epoch: Option<String>,
+    },
+    Presence {
+        id: u32,
+    },
+    PresenceStats {
+        id: u32,
+    },
 }
 
 impl Session {
@@ -33,17 +42,15 @@ impl Session {
         }
     }
 
-    fn take_answer(
-        &mut self,
-        expected: Expected,
-        answer: Answer,
-        now: Now,
-        actions: &mut Actions,
-    ) {
+    fn take_answer(&mut self, expected: Expected, answer: Answer, now: Now, actions: &mut Actions) {
         let reply = match (expected, answer) {
             (Expected::Nothing, _) => return,
-            (Expected::Entered, Answer::OverLimit) => return self.end_now(Disconnect::CONNECTION_LIMIT, actions),
-            (Expected::Entered, Answer::Unavailable) => return self.end_now(Disconnect::SERVER_ERROR, actions),
+            (Expected::Entered, Answer::OverLimit) => {
+                return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
+            }
+            (Expected::Entered, Answer::Unavailable) => {
+                return self.end_now(Disconnect::SERVER_ERROR, actions);
+            }
             (Expected::Entered, _) => return self.entered(now, actions),
             (Expected::Position(sub), Answer::History(page)) => {
                 return self.positioned(sub, Some(page), now, actions);

@@ -51,7 +51,10 @@ impl Session {
             Err(fault) => return self.end(Disconnect::INVALID_TOKEN.because(fault)),
         };
         let options = &self.context.options;
-        if claims.user.is_empty() && options.disallow_anonymous_connection_tokens && !request.token.is_empty() {
+        if claims.user.is_empty()
+            && options.disallow_anonymous_connection_tokens
+            && !request.token.is_empty()
+        {
             return self.end(Disconnect::PERMISSION_DENIED.because("an anonymous token"));
         }
         let wanted = match self.starting_subscriptions(&claims) {
@@ -104,7 +107,8 @@ impl Session {
     ) -> Result<Vec<(Channel, ServerSubscribe)>, crate::protocol::ClientError> {
         let mut wanted = Vec::new();
         for (name, options) in &claims.subs {
-            let channel = Channel::parse(name).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
+            let channel =
+                Channel::parse(name).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
             if self.context.namespaces.find(name).is_none() {
                 return Err(ErrorCode::UnknownChannel.because(format_args!("subs: {name}")));
             }
@@ -136,9 +140,10 @@ impl Session {
             return self.finish_connect(now, actions);
         }
         for (channel, mut options) in wanted {
-            options.recover_since = presented.get(channel.as_str()).filter(|one| one.recover).map(
-                |one| Since { offset: one.offset, epoch: one.epoch.clone() },
-            );
+            options.recover_since = presented
+                .get(channel.as_str())
+                .filter(|one| one.recover)
+                .map(|one| Since { offset: one.offset, epoch: one.epoch.clone() });
             self.subscribe_by_server(channel, &options, JoinAnswer::Connect, actions);
         }
     }
@@ -191,11 +196,7 @@ impl Session {
             pong: ping > 0,
             ..ConnectResult::default()
         };
-        self.reply(
-            connecting.id,
-            Reply { connect: Some(result), ..Reply::default() },
-            actions,
-        );
+        self.reply(connecting.id, Reply { connect: Some(result), ..Reply::default() }, actions);
         self.start_timers(now);
         self.flush_starting(actions);
         for command in connecting.postponed {

@@ -10,8 +10,7 @@ use super::{Session, wire};
 use crate::base::{Now, SubId};
 use crate::channel::{HistoryPage, HistoryQuery, Recovery, recover, recovery_query};
 use crate::protocol::{
-    ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult, encode_push_body,
-    push_head,
+    ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult, encode_push_body, push_head,
 };
 
 impl Session {

@@ -14,8 +14,8 @@ mod connect;
 mod join;
 mod mail;
 mod options;
-mod query;
 mod publish;
+mod query;
 mod refresh;
 mod subscribe;
 mod subscription;
@@ -159,7 +159,12 @@ impl Session {
     }
 
     /// The client broke a rule of the transport that has a code of the protocol's.
-    pub(crate) fn handle_violation(&mut self, disconnect: Disconnect, now: Now, actions: &mut Actions) {
+    pub(crate) fn handle_violation(
+        &mut self,
+        disconnect: Disconnect,
+        now: Now,
+        actions: &mut Actions,
+    ) {
         self.end(disconnect);
         self.settle(now, actions);
     }

@@ -42,7 +42,11 @@ impl Session {
             info: Some(info),
             ..Publication::default()
         };
-        self.request(Request::Publish { channel, publication }, Expected::Published { id }, actions);
+        self.request(
+            Request::Publish { channel, publication },
+            Expected::Published { id },
+            actions,
+        );
         Ok(())
     }
 }

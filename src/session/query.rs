@@ -43,9 +43,8 @@ impl Session {
         let most = self.context.options.history_max_publication_limit;
         // A negative limit asks for all.
         let limit = usize::try_from(request.limit).map_or(most, |limit| limit.min(most));
-        let since = request
-            .since
-            .map(|position| Since { offset: position.offset, epoch: position.epoch });
+        let since =
+            request.since.map(|position| Since { offset: position.offset, epoch: position.epoch });
         let epoch = since.as_ref().map(|since| since.epoch.clone());
         let query = HistoryQuery { limit, since, reverse: request.reverse };
         let expected = Expected::History { id, epoch };

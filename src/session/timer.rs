@@ -36,9 +36,7 @@ impl Session {
         match self.phase {
             Phase::Closed => None,
             Phase::Fresh | Phase::Refused | Phase::Connecting(_) => Some(timers.stale),
-            Phase::Open => {
-                [timers.ping, timers.pong, timers.expiry].into_iter().flatten().min()
-            }
+            Phase::Open => [timers.ping, timers.pong, timers.expiry].into_iter().flatten().min(),
         }
     }
 

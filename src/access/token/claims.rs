@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::TokenError;
 use super::capability::{Capability, CapabilityClaim};
 use crate::base::{UnixMillis, limits};
+use crate::channel::Overrides;
 
 /// What a verified connection token says.
 #[derive(Clone, Debug, Default)]
@@ -60,16 +61,6 @@ pub(crate) struct SubscribeOptions {
     /// Goes to the client with the subscribe reply or push: compact JSON, or bytes from `b64data`.
     pub(crate) data: Option<Bytes>,
     pub(crate) overrides: Overrides,
-}
-
-/// Options of the channel's namespace that a token replaces; `None` leaves the namespace's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Overrides {
-    pub(crate) presence: Option<bool>,
-    pub(crate) join_leave: Option<bool>,
-    pub(crate) force_push_join_leave: Option<bool>,
-    pub(crate) force_recovery: Option<bool>,
-    pub(crate) force_positioning: Option<bool>,
 }
 
 impl ConnectClaims {

@@ -1,5 +1,6 @@
 //! What tokens say: times, users, data, subscriptions, capabilities.
 
+use crate::channel::Overrides;
 use serde_json::value::RawValue;
 
 use super::*;
