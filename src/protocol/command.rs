@@ -270,6 +270,28 @@ pub(crate) enum Request {
     Missing,
 }
 
+impl Request {
+    /// The method's name, for metrics and logs.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Subscribe(_) => "subscribe",
+            Self::Unsubscribe(_) => "unsubscribe",
+            Self::Publish(_) => "publish",
+            Self::Presence(_) => "presence",
+            Self::PresenceStats(_) => "presence_stats",
+            Self::History(_) => "history",
+            Self::Ping(_) => "ping",
+            Self::Send(_) => "send",
+            Self::Rpc(_) => "rpc",
+            Self::Refresh(_) => "refresh",
+            Self::SubRefresh(_) => "sub_refresh",
+            Self::Pong => "pong",
+            Self::Missing => "missing",
+        }
+    }
+}
+
 impl Command {
     /// The id, and the first request in the order of the fields; the others are ignored.
     pub(crate) fn into_request(self) -> (u32, Request) {

@@ -20,6 +20,8 @@ pub(crate) struct Actions {
     pub(crate) requests: VecDeque<Request>,
     /// A ping of the transport's own is due.
     pub(crate) native_ping: bool,
+    /// What happened, for metrics.
+    pub(crate) notes: Vec<Note>,
     /// The connection must end with this, after the writes.
     pub(crate) close: Option<Disconnect>,
 }
@@ -38,6 +40,19 @@ pub(crate) struct Write<'a> {
     pub(crate) body: &'a Bytes,
     /// For a publication, when its node took it up.
     pub(crate) accepted: Option<Moment>,
+}
+
+/// Something worth counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// A command of this name was taken up.
+    Command(&'static str),
+    /// A command was answered by this error.
+    Failed { code: u32 },
+    /// The server ended a subscription.
+    Unsubscribed { code: u32 },
+    /// A subscriber that came back was told everything it missed, or not.
+    Recovered(bool),
 }
 
 impl Actions {
@@ -126,6 +141,8 @@ pub(crate) enum Answer {
     Done,
     /// The node has as many connections of this user as it may have.
     OverLimit,
+    /// The node is going down.
+    ShuttingDown,
     Published(Position),
     History(HistoryPage),
     Presence(Vec<(ClientId, Arc<ClientDetails>)>),

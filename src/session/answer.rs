@@ -48,6 +48,9 @@ impl Session {
             (Expected::Entered, Answer::OverLimit) => {
                 return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
             }
+            (Expected::Entered, Answer::ShuttingDown) => {
+                return self.end_now(Disconnect::SHUTDOWN, actions);
+            }
             (Expected::Entered, Answer::Unavailable) => {
                 return self.end_now(Disconnect::SERVER_ERROR, actions);
             }

@@ -3,7 +3,7 @@
 //! history is read after it, so between them nothing is missed; what both have is dropped by its
 //! offset.
 
-use super::action::{Actions, Request};
+use super::action::{Actions, Note, Request};
 use super::answer::Expected;
 use super::subscription::{JoinAnswer, Recovery as Wanted, Side, Subscription};
 use super::{Session, wire};
@@ -48,8 +48,12 @@ impl Session {
         };
         let mut result = subscription.result(&page, now);
         if let Some(wanted) = recovery {
-            let reject = wanted.reject_lost && wanted.asked;
-            if !fill(&mut result, wanted, page, limit) && reject {
+            let (asked, reject) = (wanted.asked, wanted.reject_lost && wanted.asked);
+            let recovered = fill(&mut result, wanted, page, limit);
+            if asked {
+                actions.notes.push(Note::Recovered(recovered));
+            }
+            if !recovered && reject {
                 return self.refuse(sub, answer, ErrorCode::UnrecoverablePosition, actions);
             }
         }

@@ -1,6 +1,6 @@
 //! What comes through the mailbox: events of channels, and the server's word.
 
-use super::action::Actions;
+use super::action::{Actions, Note};
 use super::subscription::{JoinAnswer, Side};
 use super::{Phase, Session};
 use crate::base::{Now, SubId, UnixMillis, limits};
@@ -84,6 +84,7 @@ impl Session {
         actions: &mut Actions,
     ) {
         let Some(subscription) = self.subscriptions.remove(sub) else { return };
+        actions.notes.push(Note::Unsubscribed { code: code.number() });
         let event = protocol::PushBody::Unsubscribe(Unsubscribe::from(code));
         // Some SDKs look an unsubscribe up by name alone, so it never carries the number.
         self.push(&event, &PushTarget::Channel(subscription.channel.as_str()), actions);

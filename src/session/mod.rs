@@ -39,7 +39,7 @@ use crate::protocol::{
     Request as Asked, decode_commands, encode_reply,
 };
 
-pub(crate) use action::{Actions, Answer, Request};
+pub(crate) use action::{Actions, Answer, Note, Request};
 pub(crate) use options::{PersonalChannel, SessionOptions};
 
 use answer::Expected;
@@ -232,6 +232,7 @@ impl Session {
                 return self.bad_request("the connect was refused");
             }
         }
+        actions.notes.push(Note::Command(command.name()));
         let unanswered = matches!(command, Asked::Send(_) | Asked::Pong);
         if id == 0 && !unanswered {
             return self.bad_request("id: 0 where a reply is due");
@@ -272,6 +273,7 @@ impl Session {
     }
 
     fn fail(&self, id: u32, error: ClientError, actions: &mut Actions) {
+        actions.notes.push(Note::Failed { code: error.code });
         self.reply(id, Reply { error: Some(error.into()), ..Reply::default() }, actions);
     }
 

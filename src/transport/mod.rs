@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
@@ -27,30 +28,39 @@ pub(crate) enum Received {
     Violation { code: u16, reason: &'static str },
 }
 
-/// The one socket of a connection task. Every method is cancel-safe: a dropped future loses nothing
-/// that was read or queued.
+/// A step of a connection.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Received(Received),
+    /// What was queued has been given to the kernel.
+    Flushed,
+}
+
+/// The one socket of a connection task. Nothing that was read or queued is lost when the caller
+/// polls something else in between.
 pub(crate) trait Transport: Send {
-    /// The next message. Never call it again after `Closed` or `Violation`.
-    fn receive(&mut self) -> impl Future<Output = Received> + Send;
+    /// Writes what is queued, several messages to a system call, and if `reading` reads the next
+    /// message meanwhile; whichever ends first. Pending for ever without anything queued and
+    /// without `reading`. Never to be polled again after `Closed` or `Violation`.
+    fn poll_turn(&mut self, context: &mut Context<'_>, reading: bool) -> Poll<Turn>;
 
     /// Queues one outgoing message, the concatenation of `head` and `body`, behind those queued
     /// before. `body` is shared with other connections: large ones are kept by reference, small
     /// ones copied. Never blocks; the caller bounds what it queues by [`Transport::queued_bytes`].
     fn queue(&mut self, head: &[u8], body: &Bytes);
 
+    /// Queues a ping of the transport's own.
+    fn queue_ping(&mut self);
+
     /// Bytes queued and not yet given to the kernel.
     fn queued_bytes(&self) -> usize;
 
-    /// Writes until nothing is queued, several messages to a system call. An error means that the
-    /// connection is gone.
-    fn flush(&mut self) -> impl Future<Output = std::io::Result<()>> + Send;
-
-    /// Sends what is queued, then the transport's close with code and reason, waits a moment for
-    /// the peer's answer, and shuts the socket down. The caller bounds the time.
-    fn close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
-
     /// Forgets what is queued, so that a close can go out at once.
     fn discard_queued(&mut self);
+
+    /// Sends what is queued, then the transport's close with code and reason, waits for the peer's
+    /// answer, and shuts the socket down. The caller bounds the time. Harmless after the end.
+    fn close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
 
     fn peer(&self) -> SocketAddr;
 }
