@@ -65,7 +65,6 @@ messages! {
     }
 
     /// Subscribes to a channel, or asks for the next page of a map subscription.
-    #[expect(clippy::struct_excessive_bools, reason = "the shape of the wire")]
     struct SubscribeRequest {
         #[prost(string, tag = "1")]
         channel: String,

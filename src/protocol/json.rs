@@ -7,8 +7,7 @@ use memchr::{memchr2, memchr2_iter};
 use serde_json::value::RawValue;
 
 use super::codec::DecodeError;
-use super::command::Command;
-use super::field::Strict;
+use super::field::Object;
 use crate::base::limits;
 
 /// What is wrong with a text that should be JSON.
@@ -18,8 +17,8 @@ pub(crate) enum JsonFault {
     Utf8,
     #[error("nested deeper than {} levels", limits::JSON_DEPTH)]
     Depth,
-    /// `at` counts bytes from 0; it is the length where the text ends too early.
-    #[error("not JSON at byte {at}")]
+    /// `at` is near the fault, in bytes from the start.
+    #[error("not JSON, at byte {at}")]
     Syntax { at: usize },
 }
 
@@ -29,12 +28,10 @@ pub(crate) fn is_json(data: &[u8]) -> Result<(), JsonFault> {
     parse_raw(data).map(|_| ())
 }
 
-/// Reads one line as a command.
-pub(super) fn command(line: &[u8]) -> Result<Command, DecodeError> {
-    let text = shallow(line).map_err(DecodeError::Json)?;
-    let strict: Strict<Command> =
-        serde_json::from_str(text).map_err(|error| DecodeError::of_json(&error, text))?;
-    Ok(strict.0)
+/// Reads a text as a message.
+pub(super) fn message<M: Object>(text: &[u8]) -> Result<M, DecodeError> {
+    let text = shallow(text)?;
+    serde_json::from_str(text).map_err(|error| DecodeError::of_json(&error, text))
 }
 
 /// The text as an embeddable value, or `None` where it is not JSON.
@@ -106,6 +103,6 @@ fn after_string(text: &[u8]) -> &[u8] {
 pub(super) fn offset(error: &serde_json::Error, text: &str) -> usize {
     let lines_before = text.split_inclusive('\n').take(error.line().saturating_sub(1));
     let before: usize = lines_before.map(str::len).sum();
-    // A column counts the bytes that were read, the offending one included.
+    // A column counts the bytes that were read, mostly with the offending one.
     (before + error.column()).saturating_sub(1).min(text.len())
 }

@@ -8,20 +8,63 @@ macro_rules! messages {
         struct $name:ident { $( $(#[$field_meta:meta])* $field:ident: $kind:ty, )* }
     )*) => {$(
         $(#[$meta])*
-        #[derive(Clone, PartialEq, prost::Message, serde::Serialize, serde::Deserialize)]
-        #[serde(default)]
+        #[derive(Clone, PartialEq, prost::Message, serde::Serialize)]
         pub(crate) struct $name {
             $(
                 $(#[$field_meta])*
                 #[serde(
-                    with = "crate::protocol::field",
-                    skip_serializing_if = "crate::protocol::field::is_absent"
+                    serialize_with = "crate::protocol::field::Field::write",
+                    skip_serializing_if = "crate::protocol::field::Field::is_absent"
                 )]
                 pub(crate) $field: $kind,
             )*
         }
 
-        impl crate::protocol::field::Object for $name {}
+        impl crate::protocol::field::Object for $name {
+            fn read_field<'de, A: serde::de::MapAccess<'de>>(
+                &mut self,
+                name: &str,
+                object: &mut A,
+            ) -> Result<bool, A::Error> {
+                $(
+                    if name == crate::protocol::field::unraw(stringify!($field)) {
+                        self.$field = crate::protocol::field::read_value(object)?;
+                        return Ok(true);
+                    }
+                )*
+                // A message without fields uses neither.
+                let _ = (name, object);
+                Ok(false)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                crate::protocol::field::read_object(deserializer)
+            }
+        }
+
+        #[cfg(test)]
+        impl crate::protocol::tests::Sample for $name {
+            fn sample(levels: u32) -> proptest::strategy::BoxedStrategy<Self> {
+                use proptest::strategy::{Just, Strategy as _};
+
+                let message = Just(Self::default()).boxed();
+                $(
+                    let value = <$kind as crate::protocol::tests::Sample>::sample(levels);
+                    let message = (message, value)
+                        .prop_map(|(mut message, value)| {
+                            message.$field = value;
+                            message
+                        })
+                        .boxed();
+                )*
+                let _ = levels;
+                message
+            }
+        }
     )*};
 }
 

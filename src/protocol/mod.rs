@@ -18,7 +18,10 @@ mod protobuf;
 mod push;
 mod reply;
 
-pub(crate) use codec::{CommandReader, DecodeError, decode_commands, encode_reply, ping};
+pub(crate) use codec::{
+    CommandReader, DecodeError, FrameReader, WireMessage, decode_commands, decode_emulation,
+    decode_message, decode_replies, encode, encode_reply, ping,
+};
 pub(crate) use command::{
     Command, ConnectRequest, EmulationRequest, FilterNode, HistoryRequest, PingRequest,
     PresenceRequest, PresenceStatsRequest, PublishRequest, RefreshRequest, Request, RpcRequest,

@@ -1,18 +1,16 @@
 //! Protobuf: messages behind their length.
 
-use bytes::{Buf, Bytes};
-use prost::Message as _;
+use bytes::Bytes;
 
 use super::codec::DecodeError;
-use super::command::Command;
 
-/// Takes one command off the frame. The length is held against what is there before anything is
+/// Takes one message off the frame. The length is held against what is there before anything is
 /// made of it; bytes fields are slices of the frame.
-pub(super) fn command(frame: &mut Bytes) -> Result<Command, DecodeError> {
-    let announced = prost::decode_length_delimiter(&mut *frame)
-        .map_err(|_overflow_or_end| DecodeError::Prefix)?;
-    if announced > frame.remaining() {
-        return Err(DecodeError::Truncated { announced, remaining: frame.remaining() });
+pub(super) fn message<M: prost::Message + Default>(frame: &mut Bytes) -> Result<M, DecodeError> {
+    let announced =
+        prost::decode_length_delimiter(&mut *frame).map_err(|_cause| DecodeError::Prefix)?;
+    if announced > frame.len() {
+        return Err(DecodeError::Truncated { announced, remaining: frame.len() });
     }
-    Ok(Command::decode(frame.split_to(announced))?)
+    Ok(M::decode(frame.split_to(announced))?)
 }

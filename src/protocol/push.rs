@@ -12,6 +12,10 @@ use crate::base::Encoding;
 
 /// What a push tells.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is by far the most frequent: a box would be an allocation per event"
+)]
 pub(crate) enum PushBody {
     Pub(Publication),
     Join(Join),

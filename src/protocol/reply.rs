@@ -260,7 +260,6 @@ messages! {
     }
 
     /// The subscription is live, or one page of a map follows.
-    #[expect(clippy::struct_excessive_bools, reason = "the shape of the wire")]
     struct SubscribeResult {
         #[prost(bool, tag = "1")]
         expires: bool,
