@@ -19,6 +19,8 @@ struct Queue {
     bytes_max: usize,
     state: State,
     waker: Option<Waker>,
+    /// The connection waits for its client to read: only an overflow is worth waking it for.
+    blocked: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,7 @@ impl Mailbox {
             bytes_max,
             state: State::Open,
             waker: None,
+            blocked: false,
         })))
     }
 
@@ -62,13 +65,19 @@ impl Mailbox {
             return Poll::Ready(Err(Overflow));
         }
         if queue.mails.is_empty() {
-            if !queue.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
-                queue.waker = Some(context.waker().clone());
-            }
+            queue.wake(context, false);
             return Poll::Pending;
         }
         queue.take(bytes, batch);
         Poll::Ready(Ok(()))
+    }
+
+    /// Whether it has overflowed; wakes the task when it does. For a connection that takes nothing
+    /// while its client does not read.
+    pub(crate) fn has_overflowed(&self, context: &Context<'_>) -> bool {
+        let mut queue = self.lock();
+        queue.wake(context, true);
+        queue.state == State::Overflowed
     }
 
     /// Ends the mailbox: what waits and what is posted later is dropped.
@@ -93,6 +102,9 @@ impl crate::hub::Mailbox for Mailbox {
                 return;
             }
             queue.push(mail);
+            if queue.blocked && queue.state == State::Open {
+                return;
+            }
             queue.waker.take()
         };
         if let Some(waker) = waker {
@@ -102,6 +114,13 @@ impl crate::hub::Mailbox for Mailbox {
 }
 
 impl Queue {
+    fn wake(&mut self, context: &Context<'_>, blocked: bool) {
+        self.blocked = blocked;
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+    }
+
     fn push(&mut self, mail: Mail) {
         self.bytes += cost(&mail);
         if self.bytes > self.bytes_max {

@@ -1,1 +1,5 @@
-//! telemetry
+//! What a node tells its operator: metrics here, logs by `tracing` everywhere.
+
+mod metrics;
+
+pub(crate) use metrics::{Gauges, Metrics, TransportMetrics};

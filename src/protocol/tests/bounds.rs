@@ -6,10 +6,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::json_value;
+use crate::base::Encoding;
 use crate::base::limits;
 use crate::protocol::{
-    Command, DecodeError, Encoding, JsonFault, Message, decode_commands, decode_emulation,
-    decode_replies, encode, is_json,
+    Command, DecodeError, JsonFault, Message, decode_commands, decode_emulation, decode_replies,
+    encode, is_json,
 };
 
 fn first(encoding: Encoding, frame: impl Into<Bytes>) -> Result<Command, DecodeError> {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use expect_test::{Expect, expect};
 
+use crate::base::Encoding;
 use crate::protocol::{
-    ClientInfo, ConnectResult, Encoding, ErrorCode, Publication, Push, PushBody, PushTarget, Reply,
-    Request, SubscribeResult, decode_commands, encode_push_body, encode_reply, ping, push_head,
+    ClientInfo, ConnectResult, ErrorCode, Publication, Push, PushBody, PushTarget, Reply, Request,
+    SubscribeResult, decode_commands, encode_push_body, encode_reply, ping, push_head,
 };
 
 /// The requests of a frame, one a line, the fault of the first bad command last.

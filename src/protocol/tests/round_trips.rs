@@ -5,11 +5,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Sample as _, text};
+use crate::base::Encoding;
 use crate::protocol::{
-    Command, Connect, ConnectRequest, DecodeError, DisconnectPush, EmulationRequest, Encoding,
-    Join, Leave, Message, Publication, Push, PushBody, PushTarget, Refresh, Reply, Subscribe,
-    Unsubscribe, WireMessage, decode_commands, decode_emulation, decode_message, decode_replies,
-    encode, encode_push_body, push_head,
+    Command, Connect, ConnectRequest, DecodeError, DisconnectPush, EmulationRequest, Join, Leave,
+    Message, Publication, Push, PushBody, PushTarget, Refresh, Reply, Subscribe, Unsubscribe,
+    WireMessage, decode_commands, decode_emulation, decode_message, decode_replies, encode,
+    encode_push_body, push_head,
 };
 
 /// Reply, push, publication, client info.

@@ -1,0 +1,295 @@
+//! The task of one connection: it owns socket, session and mailbox, and decides nothing. Everything
+//! it waits for is polled in one place, so that nothing is lost when something else comes first.
+
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::future::{Future, poll_fn};
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use tokio::time::{Sleep, sleep_until, timeout};
+use tracing::{Instrument, debug, debug_span, error};
+
+use super::Node;
+use super::mailbox::{Mailbox, Overflow};
+use super::requests::{Asker, Requests};
+use crate::base::{Encoding, Moment, Now, limits};
+use crate::channel::Mail;
+use crate::protocol::Disconnect;
+use crate::session::{Actions, Answer, Note, Origin, Session};
+use crate::telemetry::TransportMetrics;
+use crate::transport::{Format, Received, Transport, Turn};
+
+/// What a connection's client agreed on in the handshake.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Agreement {
+    /// Name of the transport in metrics and logs.
+    pub(crate) transport: &'static str,
+    pub(crate) format: Format,
+    pub(crate) native_ping: bool,
+}
+
+/// Serves a client until its connection ends, and leaves nothing of it behind.
+pub(crate) async fn serve<T: Transport>(node: Arc<Node>, link: T, agreement: Agreement) {
+    let origin = node.new_origin(agreement);
+    let span = debug_span!("connection", client = %origin.client, transport = agreement.transport);
+    let mut connection = Connection::new(node.clone(), link, origin, agreement);
+    let served = AssertUnwindSafe(connection.run()).catch_unwind().instrument(span).await;
+    if served.is_err() {
+        error!(client = %origin.client, "a connection ended by a fault of the server");
+        node.metrics.panicked();
+        let user = connection.session.user().to_owned();
+        connection.asker.mailbox.close();
+        node.forget(origin.session, user).await;
+    }
+}
+
+/// What a connection waits for.
+enum Step {
+    Received(Received),
+    Flushed,
+    Mail(Result<(), Overflow>),
+    Answer(Answer),
+    Timeout,
+}
+
+/// How a connection ends.
+enum End {
+    /// The client is gone.
+    Gone,
+    Close(Disconnect),
+    /// A rule of the transport was broken: its own code.
+    Violation {
+        code: u16,
+        reason: &'static str,
+    },
+}
+
+struct Connection<T> {
+    asker: Asker,
+    link: T,
+    session: Session,
+    requests: Requests,
+    batch: VecDeque<Mail>,
+    sleep: Option<(Moment, Pin<Box<Sleep>>)>,
+    /// When the oldest publication that is queued and not yet written was taken up.
+    oldest: Option<Moment>,
+    format: Format,
+    metrics: TransportMetrics,
+}
+
+impl<T: Transport> Connection<T> {
+    fn new(node: Arc<Node>, link: T, origin: Origin, agreement: Agreement) -> Self {
+        let now = node.clock.now();
+        let session = Session::new(node.context(), origin, now);
+        let metrics = node.metrics.transport(agreement.transport);
+        let mailbox = Mailbox::new(node.options.queue_bytes_max);
+        Self {
+            asker: Asker { node, origin, mailbox },
+            link,
+            session,
+            requests: Requests::new(),
+            batch: VecDeque::new(),
+            sleep: None,
+            oldest: None,
+            format: agreement.format,
+            metrics,
+        }
+    }
+
+    async fn run(&mut self) {
+        debug!("opened");
+        let end = loop {
+            let step = poll_fn(|context| self.poll_step(context)).await;
+            let mut actions = Actions::default();
+            let ended = self.take(step, &mut actions);
+            let ended = ended.or(self.act(&mut actions));
+            if let Some(end) = ended {
+                break end;
+            }
+        };
+        self.finish(end).await;
+    }
+
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
+        let unsent = self.link.queued_bytes();
+        if let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker) {
+            return Poll::Ready(Step::Answer(answer));
+        }
+        if unsent < limits::WRITE_HIGH_WATER {
+            let room = limits::WRITE_HIGH_WATER - unsent;
+            if let Poll::Ready(taken) = self.asker.mailbox.poll_take(context, room, &mut self.batch)
+            {
+                return Poll::Ready(Step::Mail(taken));
+            }
+        } else if self.asker.mailbox.has_overflowed(context) {
+            return Poll::Ready(Step::Mail(Err(Overflow)));
+        }
+        let reading = unsent < limits::READ_GATE
+            && self.session.accepts_frames()
+            && self.requests.len() < limits::SESSION_REQUESTS;
+        match self.link.poll_turn(context, reading) {
+            Poll::Ready(Turn::Received(received)) => return Poll::Ready(Step::Received(received)),
+            Poll::Ready(Turn::Flushed) => return Poll::Ready(Step::Flushed),
+            Poll::Pending => {}
+        }
+        self.poll_timeout(context).map(|()| Step::Timeout)
+    }
+
+    fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = self.session.next_deadline() else {
+            self.sleep = None;
+            return Poll::Pending;
+        };
+        let until = self.asker.node.clock.instant(deadline);
+        let (set, sleep) =
+            self.sleep.get_or_insert_with(|| (deadline, Box::pin(sleep_until(until))));
+        if *set != deadline {
+            sleep.as_mut().reset(until);
+            *set = deadline;
+        }
+        sleep.as_mut().poll(context).map(|()| self.sleep = None)
+    }
+
+    fn take(&mut self, step: Step, actions: &mut Actions) -> Option<End> {
+        let now = self.now();
+        match step {
+            Step::Received(Received::Message(format, frame)) => {
+                self.metrics.received(frame.len());
+                if format == self.format {
+                    self.session.handle_frame(&frame, now, actions);
+                } else {
+                    self.session.handle_violation(wrong_format(format), now, actions);
+                }
+            }
+            Step::Received(Received::Closed) => return Some(End::Gone),
+            Step::Received(Received::Violation { code, reason }) => {
+                return Some(End::Violation { code, reason });
+            }
+            Step::Mail(Ok(())) => {
+                for mail in self.batch.drain(..) {
+                    self.session.handle_mail(mail, now, actions);
+                }
+                // Idle, a connection holds no memory but itself.
+                self.batch = VecDeque::new();
+            }
+            Step::Mail(Err(Overflow)) => {
+                self.link.discard_queued();
+                return Some(End::Close(Disconnect::SLOW));
+            }
+            Step::Answer(answer) => self.session.handle_answer(answer, now, actions),
+            Step::Timeout => self.session.handle_timeout(now, actions),
+            Step::Flushed => {
+                if let Some(oldest) = self.oldest.take() {
+                    self.asker.node.metrics.written(now.moment.since(oldest));
+                }
+            }
+        }
+        None
+    }
+
+    /// Carries out what the session wants.
+    fn act(&mut self, actions: &mut Actions) -> Option<End> {
+        let (mut messages, before) = (0, self.link.queued_bytes());
+        for write in actions.writes() {
+            self.link.queue(write.head, write.body);
+            self.oldest = self.oldest.or(write.accepted);
+            messages += 1;
+        }
+        if messages > 0 {
+            self.metrics.sent(messages, self.link.queued_bytes() - before);
+        }
+        if actions.native_ping {
+            self.link.queue_ping();
+        }
+        for note in actions.notes.drain(..) {
+            self.asker.node.note(note);
+        }
+        self.requests.extend(&mut actions.requests);
+        actions.close.take().map(End::Close)
+    }
+
+    /// Leaves every channel while the client is told.
+    async fn finish(&mut self, end: End) {
+        let mut actions = Actions::default();
+        self.session.handle_closed(&mut actions);
+        self.requests.extend(&mut actions.requests);
+        self.asker.mailbox.close();
+        let node = self.asker.node.clone();
+        let Self { asker, link, requests, .. } = self;
+        let leave = async {
+            while requests.len() > 0 {
+                poll_fn(|context| requests.poll_answer(context, asker)).await;
+            }
+        };
+        let goodbye = async {
+            let (code, reason) = match &end {
+                End::Gone => return,
+                End::Close(disconnect) => {
+                    node.metrics.disconnected(disconnect.code);
+                    (disconnect.code, &*disconnect.reason)
+                }
+                End::Violation { code, reason } => {
+                    node.metrics.disconnected(*code);
+                    (*code, *reason)
+                }
+            };
+            debug!(code, reason, "disconnects");
+            if timeout(limits::CLOSE_TIMEOUT, link.close(code, reason)).await.is_err() {
+                debug!("the client did not take the close in time");
+            }
+        };
+        tokio::join!(leave, goodbye);
+        debug!("closed");
+    }
+
+    fn now(&self) -> Now {
+        self.asker.node.clock.now()
+    }
+}
+
+fn wrong_format(received: Format) -> Disconnect {
+    Disconnect::INAPPROPRIATE_PROTOCOL.because(match received {
+        Format::Text => "text to a Protobuf connection",
+        Format::Binary => "binary to a JSON connection",
+    })
+}
+
+impl Format {
+    /// How the protocol is written in messages of this format.
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::Text => Encoding::Json,
+            Self::Binary => Encoding::Protobuf,
+        }
+    }
+}
+
+impl Node {
+    fn new_origin(&self, agreement: Agreement) -> Origin {
+        let mut random = [0; 24];
+        getrandom::fill(&mut random).expect("the operating system has random numbers");
+        let (client, spread) = random.split_at(16);
+        let client = uuid::Builder::from_random_bytes(client.try_into().expect("16 bytes"));
+        Origin {
+            session: self.next_session(),
+            client: crate::base::ClientId(client.into_uuid().as_u128()),
+            encoding: agreement.format.encoding(),
+            native_ping: agreement.native_ping,
+            random: u64::from_le_bytes(spread.try_into().expect("8 bytes")),
+        }
+    }
+
+    fn note(&self, note: Note) {
+        match note {
+            Note::Command(method) => self.metrics.command(method),
+            Note::Failed { code } => self.metrics.reply_error(code),
+            Note::Unsubscribed { code } => self.metrics.unsubscribed(code),
+            Note::Recovered(recovered) => self.metrics.recovered(recovered),
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The requests of one session, carried out one after the other.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::Node;
+use super::directory::{Entrance, Entry};
+use super::mailbox::Mailbox;
+use crate::base::SessionId;
+use crate::channel::{Channel, HistoryQuery, Publication, ServerCommand};
+use crate::engine::{EngineError, PublishOptions, Retention};
+use crate::hub::{Input, Join};
+use crate::protocol::Disconnect;
+use crate::session::{Answer, Origin, Request};
+
+/// A queue with one request under way. Bounded by the session: its connection reads no further
+/// frame while many wait.
+pub(super) struct Requests {
+    waiting: VecDeque<Request>,
+    current: Option<Pin<Box<dyn Future<Output = Answer> + Send>>>,
+}
+
+/// On whose behalf a request is carried out.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    pub(super) node: Arc<Node>,
+    pub(super) origin: Origin,
+    pub(super) mailbox: Mailbox,
+}
+
+impl Requests {
+    pub(super) fn new() -> Self {
+        Self { waiting: VecDeque::new(), current: None }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len() + usize::from(self.current.is_some())
+    }
+
+    pub(super) fn extend(&mut self, requests: &mut VecDeque<Request>) {
+        self.waiting.append(requests);
+    }
+
+    /// The answer to the oldest request; pending for ever while there is none. A request that has
+    /// begun goes on when this is polled again.
+    pub(super) fn poll_answer(&mut self, context: &mut Context<'_>, asker: &Asker) -> Poll<Answer> {
+        if self.current.is_none() {
+            let Some(request) = self.waiting.pop_front() else {
+                self.waiting = VecDeque::new();
+                return Poll::Pending;
+            };
+            self.current = Some(Box::pin(asker.clone().carry_out(request)));
+        }
+        let current = self.current.as_mut().expect("set just above");
+        let answer = std::task::ready!(current.as_mut().poll(context));
+        self.current = None;
+        Poll::Ready(answer)
+    }
+}
+
+impl fmt::Debug for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Requests").field("waiting", &self.waiting).finish_non_exhaustive()
+    }
+}
+
+impl Asker {
+    async fn carry_out(self, request: Request) -> Answer {
+        let (node, session) = (&self.node, self.origin.session);
+        match request {
+            Request::Enter { user, single_connection } => {
+                return self.enter(user, single_connection).await;
+            }
+            Request::Exit { user } => node.directory.exit(session, user).await,
+            Request::Join { channel, sub, join_leave } => {
+                let (encoding, mailbox) = (self.origin.encoding, self.mailbox.clone());
+                let join =
+                    Join { channel: channel.clone(), session, sub, encoding, join_leave, mailbox };
+                node.lanes.send(&channel, Input::Join(join)).await;
+            }
+            Request::Leave { channel, sub } => {
+                let leave = Input::Leave { channel: channel.clone(), session, sub };
+                node.lanes.send(&channel, leave).await;
+            }
+            Request::Publish { channel, publication } => {
+                return self.publish(&channel, publication).await;
+            }
+            Request::History { channel, query } => return self.history(&channel, query).await,
+            Request::AddPresence { channel, details } => {
+                let client = self.origin.client;
+                return done(node.presence.add(&channel, client, details).await);
+            }
+            Request::RemovePresence { channel } => {
+                return done(node.presence.remove(&channel, self.origin.client).await);
+            }
+            Request::Presence { channel } => {
+                let members = node.presence.members(&channel).await;
+                return members.map_or(Answer::Unavailable, Answer::Presence);
+            }
+            Request::PresenceStats { channel } => {
+                let counts = node.presence.counts(&channel).await;
+                return counts.map_or(Answer::Unavailable, |counts| Answer::PresenceStats {
+                    clients: counts.clients,
+                    users: counts.users,
+                });
+            }
+            Request::Announce { channel, details, joined } => {
+                return done(node.broker.announce(&channel, details, joined).await);
+            }
+        }
+        Answer::Done
+    }
+
+    async fn enter(&self, user: String, single_connection: bool) -> Answer {
+        let entry = Entry {
+            session: self.origin.session,
+            client: self.origin.client,
+            user,
+            mailbox: self.mailbox.clone(),
+        };
+        let for_others = single_connection.then(|| ServerCommand::Disconnect {
+            code: Disconnect::CONNECTION_LIMIT.code,
+            reason: Disconnect::CONNECTION_LIMIT.reason.into_owned(),
+        });
+        match self.node.directory.enter(entry, for_others).await {
+            Entrance::Open => Answer::Done,
+            Entrance::OverLimit => Answer::OverLimit,
+            Entrance::ShuttingDown => Answer::ShuttingDown,
+        }
+    }
+
+    async fn publish(&self, channel: &Channel, publication: Publication) -> Answer {
+        let options = PublishOptions { retention: self.retention(channel), ..Default::default() };
+        let now = self.node.clock.now();
+        let published = self.node.broker.publish(channel, publication, options, now).await;
+        published.map_or(Answer::Unavailable, Answer::Published)
+    }
+
+    async fn history(&self, channel: &Channel, query: HistoryQuery) -> Answer {
+        // The session asks only where its namespace keeps history; a reload may have ended that.
+        let Some(retention) = self.retention(channel) else { return Answer::Unavailable };
+        let now = self.node.clock.now();
+        let page = self.node.broker.history(channel, query, retention, now).await;
+        page.map_or(Answer::Unavailable, Answer::History)
+    }
+
+    fn retention(&self, channel: &Channel) -> Option<Retention> {
+        let context = self.node.context();
+        let namespace = context.namespaces.find(channel.as_str())?;
+        Retention::of(&namespace.options)
+    }
+}
+
+fn done(result: Result<(), EngineError>) -> Answer {
+    result.map_or(Answer::Unavailable, |()| Answer::Done)
+}
+
+impl Node {
+    /// Undoes what a session left behind that ended without leaving.
+    pub(super) async fn forget(&self, session: SessionId, user: String) {
+        self.lanes.send_all(&Input::Forget(session)).await;
+        self.directory.exit(session, user).await;
+    }
+}

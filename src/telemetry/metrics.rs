@@ -1,0 +1,267 @@
+//! Prometheus metrics: the prefix `nearcast_`, then the names that a Centrifugo operator knows.
+
+use std::time::Duration;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// All metrics of a node. Each node has its own registry, so that several nodes in one process do
+/// not add up.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    accepted: IntCounterVec,
+    inflight: IntGaugeVec,
+    commands: IntCounterVec,
+    reply_errors: IntCounterVec,
+    disconnects: IntCounterVec,
+    unsubscribes: IntCounterVec,
+    recoveries: IntCounterVec,
+    received: IntCounterVec,
+    received_bytes: IntCounterVec,
+    sent: IntCounterVec,
+    sent_bytes: IntCounterVec,
+    deliveries: IntCounter,
+    publish_to_write: Histogram,
+    panics: IntCounter,
+    clients: IntGauge,
+    users: IntGauge,
+    subscriptions: IntGauge,
+    channels: IntGauge,
+}
+
+/// Sizes that are counted when they are asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) clients: usize,
+    pub(crate) users: usize,
+    pub(crate) subscriptions: usize,
+    pub(crate) channels: usize,
+}
+
+impl Metrics {
+    /// `version` and `node` become labels of `nearcast_node_build`.
+    pub(crate) fn new(version: &str, node: &str) -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let build = gauges(r, "node_build", "Version and name of this node", &["version", "name"]);
+        build.with_label_values(&[version, node]).set(1);
+        Self {
+            accepted: counters(
+                r,
+                "client_connections_accepted",
+                "Connections accepted",
+                &["transport"],
+            ),
+            inflight: gauges(r, "client_connections_inflight", "Connections now", &["transport"]),
+            commands: counters(r, "client_commands", "Commands from clients", &["method"]),
+            reply_errors: counters(r, "client_num_reply_errors", "Errors in replies", &["code"]),
+            disconnects: counters(
+                r,
+                "client_num_server_disconnects",
+                "Connections that the server ended",
+                &["code"],
+            ),
+            unsubscribes: counters(
+                r,
+                "client_num_server_unsubscribes",
+                "Subscriptions that the server ended",
+                &["code"],
+            ),
+            recoveries: counters(r, "client_recover", "Recoveries asked for", &["recovered"]),
+            received: counters(
+                r,
+                "transport_messages_received",
+                "Messages from clients",
+                &["transport"],
+            ),
+            received_bytes: counters(
+                r,
+                "transport_messages_received_size",
+                "Bytes of messages from clients",
+                &["transport"],
+            ),
+            sent: counters(r, "transport_messages_sent", "Messages to clients", &["transport"]),
+            sent_bytes: counters(
+                r,
+                "transport_messages_sent_size",
+                "Bytes of messages to clients",
+                &["transport"],
+            ),
+            deliveries: register(
+                r,
+                IntCounter::with_opts(opts("node_deliveries", "Pushes put into mailboxes")),
+            ),
+            publish_to_write: register(
+                r,
+                Histogram::with_opts(
+                    HistogramOpts::new(
+                        "nearcast_publish_to_write_seconds",
+                        "From a publication's acceptance to the kernel's having it for a client; \
+                         the oldest publication of each write counts",
+                    )
+                    .buckets(BUCKETS_SECONDS.to_vec()),
+                ),
+            ),
+            panics: register(
+                r,
+                IntCounter::with_opts(opts(
+                    "node_connection_panics",
+                    "Connections that a fault of the server ended",
+                )),
+            ),
+            clients: gauge(r, "node_num_clients", "Clients that have connected"),
+            users: gauge(r, "node_num_users", "Different users that have connected"),
+            subscriptions: gauge(r, "node_num_subscriptions", "Subscriptions"),
+            channels: gauge(r, "node_num_channels", "Channels that have subscribers"),
+            registry,
+        }
+    }
+
+    /// Everything in Prometheus' text format.
+    pub(crate) fn render(&self, gauges: Gauges) -> String {
+        let set = |gauge: &IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(0));
+        set(&self.clients, gauges.clients);
+        set(&self.users, gauges.users);
+        set(&self.subscriptions, gauges.subscriptions);
+        set(&self.channels, gauges.channels);
+        let mut text = Vec::new();
+        TextEncoder::new()
+            .encode(&self.registry.gather(), &mut text)
+            .expect("a vector takes every byte");
+        String::from_utf8(text).expect("the text format is UTF-8")
+    }
+
+    /// The counters of one transport, looked up once for each connection.
+    pub(crate) fn transport(&self, name: &'static str) -> TransportMetrics {
+        self.accepted.with_label_values(&[name]).inc();
+        let inflight = self.inflight.with_label_values(&[name]);
+        inflight.inc();
+        TransportMetrics {
+            inflight,
+            received: self.received.with_label_values(&[name]),
+            received_bytes: self.received_bytes.with_label_values(&[name]),
+            sent: self.sent.with_label_values(&[name]),
+            sent_bytes: self.sent_bytes.with_label_values(&[name]),
+        }
+    }
+
+    pub(crate) fn command(&self, method: &str) {
+        self.commands.with_label_values(&[method]).inc();
+    }
+
+    pub(crate) fn reply_error(&self, code: u32) {
+        self.reply_errors.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    pub(crate) fn disconnected(&self, code: u16) {
+        self.disconnects.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    pub(crate) fn unsubscribed(&self, code: u32) {
+        self.unsubscribes.with_label_values(&[&code.to_string()]).inc();
+    }
+
+    pub(crate) fn recovered(&self, recovered: bool) {
+        let label = if recovered { "yes" } else { "no" };
+        self.recoveries.with_label_values(&[label]).inc();
+    }
+
+    pub(crate) fn delivered(&self, count: usize) {
+        self.deliveries.inc_by(count as u64);
+    }
+
+    pub(crate) fn written(&self, since_accepted: Duration) {
+        self.publish_to_write.observe(since_accepted.as_secs_f64());
+    }
+
+    pub(crate) fn panicked(&self) {
+        self.panics.inc();
+    }
+}
+
+/// One transport's counters; the connection counts as present until this is dropped.
+#[derive(Debug)]
+pub(crate) struct TransportMetrics {
+    inflight: IntGauge,
+    received: IntCounter,
+    received_bytes: IntCounter,
+    sent: IntCounter,
+    sent_bytes: IntCounter,
+}
+
+impl TransportMetrics {
+    pub(crate) fn received(&self, bytes: usize) {
+        self.received.inc();
+        self.received_bytes.inc_by(bytes as u64);
+    }
+
+    pub(crate) fn sent(&self, messages: usize, bytes: usize) {
+        self.sent.inc_by(messages as u64);
+        self.sent_bytes.inc_by(bytes as u64);
+    }
+}
+
+impl Drop for TransportMetrics {
+    fn drop(&mut self) {
+        self.inflight.dec();
+    }
+}
+
+/// 50 µs to 10 s.
+const BUCKETS_SECONDS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
+    1.0, 2.5, 10.0,
+];
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(format!("nearcast_{name}"), help)
+}
+
+fn counters(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    register(registry, IntCounterVec::new(opts(name, help), labels))
+}
+
+fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    register(registry, IntGaugeVec::new(opts(name, help), labels))
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    register(registry, IntGauge::with_opts(opts(name, help)))
+}
+
+fn register<M>(registry: &Registry, metric: prometheus::Result<M>) -> M
+where
+    M: prometheus::core::Collector + Clone + 'static,
+{
+    let metric = metric.expect("names and labels above are valid");
+    registry.register(Box::new(metric.clone())).expect("each name above is used once");
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_the_prefix_and_a_dropped_connection_is_not_counted() {
+        let metrics = Metrics::new("1.0", "n");
+        let transport = metrics.transport("websocket");
+        transport.received(7);
+        metrics.disconnected(3008);
+        let text = metrics.render(Gauges { clients: 3, ..Gauges::default() });
+        for line in [
+            "nearcast_client_num_server_disconnects{code=\"3008\"} 1",
+            "nearcast_client_connections_inflight{transport=\"websocket\"} 1",
+            "nearcast_transport_messages_received_size{transport=\"websocket\"} 7",
+            "nearcast_node_num_clients 3",
+        ] {
+            assert!(text.contains(line), "{line} in\n{text}");
+        }
+        drop(transport);
+        let text = metrics.render(Gauges::default());
+        assert!(text.contains("nearcast_client_connections_inflight{transport=\"websocket\"} 0"));
+    }
+}
