@@ -134,14 +134,11 @@ impl TokenVerifier {
         if !provider::install() {
             return Err(KeyError::Provider);
         }
-        let expected = Expected::new;
+        let TokenOptions { audience, audience_regex, issuer, issuer_regex, .. } = options;
         Ok(Self {
             keys: keys(options)?,
-            audience: expected(
-                ("audience", &options.audience),
-                ("audience_regex", &options.audience_regex),
-            )?,
-            issuer: expected(("issuer", &options.issuer), ("issuer_regex", &options.issuer_regex))?,
+            audience: Expected::new(("audience", audience), ("audience_regex", audience_regex))?,
+            issuer: Expected::new(("issuer", issuer), ("issuer_regex", issuer_regex))?,
             user_id_claim: user_id_claim(options)?,
         })
     }

@@ -4,6 +4,7 @@ use crate::channel::Overrides;
 use serde_json::value::RawValue;
 
 use super::*;
+use crate::channel::Overrides;
 
 fn sign(claims: &str) -> String {
     let claims = RawValue::from_string(claims.to_owned()).unwrap();
