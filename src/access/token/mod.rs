@@ -143,6 +143,11 @@ impl TokenVerifier {
         })
     }
 
+    /// Whether any token can be accepted at all.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
     /// Checks a connection token. A token with a `channel` claim is refused, so that a subscription
     /// token cannot open a connection.
     pub(crate) fn verify_connect(

@@ -1,6 +1,5 @@
 //! What tokens say: times, users, data, subscriptions, capabilities.
 
-use crate::channel::Overrides;
 use serde_json::value::RawValue;
 
 use super::*;
