@@ -32,6 +32,8 @@ pub(crate) const TOKEN_BYTES: usize = 16 << 10;
 /// Memory of one compiled regular expression from a token's capabilities or from the options that
 /// check tokens.
 pub(crate) const REGEX_BYTES: usize = 256 << 10;
+/// Regular expressions in one token's capabilities; every session keeps its own.
+pub(crate) const CAPABILITY_REGEXES: usize = 16;
 
 /// Default size of a message from a client, a whole frame after reassembly.
 pub(crate) const MESSAGE_BYTES: usize = 65_536;

@@ -56,6 +56,13 @@ enum Matching {
     Regex,
 }
 
+impl CapabilityClaim {
+    /// How many regular expressions the entry has.
+    pub(super) fn regexes(&self) -> usize {
+        if matches!(self.matching, Matching::Regex) { self.channels.len() } else { 0 }
+    }
+}
+
 impl Capability {
     pub(crate) fn allows(&self, operation: Operation, channel: &str) -> bool {
         self.allow.contains(&operation)
