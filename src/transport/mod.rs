@@ -23,14 +23,15 @@ pub(crate) enum Received {
     /// The peer said goodbye, or the connection broke. Nothing follows.
     Closed,
     /// The peer broke the framing rules. The connection must be closed with this code, which comes
-    /// from RFC 6455 (1002, 1003, 1007, 1009), before anything else is read.
+    /// from RFC 6455 (1002, 1003, 1007, 1008, 1009), before anything else is read.
     Violation { code: u16, reason: &'static str },
 }
 
 /// The one socket of a connection task. Every method is cancel-safe: a dropped future loses nothing
 /// that was read or queued.
 pub(crate) trait Transport: Send {
-    /// The next message. Never call it again after `Closed` or `Violation`.
+    /// The next message. While it waits it also writes what is queued. Never call it again after
+    /// `Closed` or `Violation`.
     fn receive(&mut self) -> impl Future<Output = Received> + Send;
 
     /// Queues one outgoing message, the concatenation of `head` and `body`, behind those queued
@@ -46,10 +47,13 @@ pub(crate) trait Transport: Send {
     fn flush(&mut self) -> impl Future<Output = std::io::Result<()>> + Send;
 
     /// Sends what is queued, then the transport's close with code and reason, waits a moment for
-    /// the peer's answer, and shuts the socket down. The caller bounds the time.
+    /// the peer's answer, and shuts the socket down. The caller bounds the time. After `Closed` it
+    /// only finishes what is still due (an answer to the peer's goodbye); messages queued once it
+    /// was called are dropped.
     fn close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
 
-    /// Forgets what is queued, so that a close can go out at once.
+    /// Forgets what is queued, so that a close can go out at once; a message of which the first
+    /// bytes are written stays. Without effect once the close itself is queued.
     fn discard_queued(&mut self);
 
     fn peer(&self) -> SocketAddr;
