@@ -67,6 +67,11 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of a close frame's reason (RFC 6455 section 5.5: control frames carry 125 bytes, two are
 /// the code).
 pub(crate) const CLOSE_REASON_BYTES: usize = 123;
+/// Bytes read from a socket at once, into space on the stack.
+pub(crate) const READ_BYTES: usize = 8 << 10;
+/// WebSocket control frames and empty fragments that a client may send in a row, without a whole
+/// message or a pause between them.
+pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
 
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);

@@ -1,0 +1,6 @@
+mod autobahn;
+mod client;
+mod connection;
+mod frame;
+mod handshake;
+mod outgoing;
