@@ -73,7 +73,23 @@ pub(crate) const READ_BYTES: usize = 8 << 10;
 /// message or a pause between them.
 pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
 
+/// Bytes of a configuration file or of one environment variable.
+pub(crate) const CONFIG_BYTES: usize = 1 << 20;
+/// Bytes of one text in the configuration; the longest are keys in PEM.
+pub(crate) const CONFIG_TEXT_BYTES: usize = 16 << 10;
+/// Entries of one list in the configuration.
+pub(crate) const CONFIG_LIST: usize = 1024;
+/// Faults of a configuration that are told one by one, and warnings.
+pub(crate) const CONFIG_FAULTS: usize = 100;
+/// Bytes of a compiled regular expression.
+pub(crate) const CONFIG_REGEX_BYTES: usize = 1 << 20;
+/// Namespaces of a node.
+pub(crate) const NAMESPACES: usize = 1024;
+/// Bytes of a namespace's name.
+pub(crate) const NAMESPACE_BYTES: usize = 128;
+
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
 const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");
+const _: () = assert!(NAMESPACE_BYTES < CHANNEL_BYTES);
