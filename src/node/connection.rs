@@ -166,6 +166,7 @@ impl<T: Transport> Connection<T> {
                     self.session.handle_violation(wrong_format(format), now, actions);
                 }
             }
+            Step::Received(Received::Pong) => self.session.handle_native_pong(),
             Step::Received(Received::Closed) => return Some(End::Gone),
             Step::Received(Received::Violation { code, reason }) => {
                 return Some(End::Violation { code, reason });

@@ -16,7 +16,7 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::limits::READ_BYTES;
-use crate::transport::{Format, Received, Transport};
+use crate::transport::{Format, Received, Transport, Turn};
 
 mod frame;
 mod handshake;
@@ -39,7 +39,6 @@ pub(crate) struct WebSocket<S> {
     phase: Phase,
     /// Our close frame is queued or sent: nothing may follow it.
     said_goodbye: bool,
-    pong_arrived: bool,
 }
 
 /// What is still to be expected from the peer.
@@ -55,14 +54,6 @@ enum Phase {
     SaidGoodbye,
     /// Nothing, and nothing can be sent either.
     Gone,
-}
-
-/// A step of a connection that reads and writes at once, see [`WebSocket::turn`].
-#[derive(Debug)]
-pub(crate) enum Turn {
-    Received(Received),
-    /// What was queued has been given to the kernel.
-    Flushed,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
@@ -85,56 +76,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             format,
             phase: Phase::Open,
             said_goodbye: false,
-            pong_arrived: false,
-        }
-    }
-
-    /// Queues a ping frame without payload, for clients that asked for native pings.
-    pub(crate) fn queue_ping(&mut self) {
-        if !self.said_goodbye {
-            self.outgoing.ping();
-        }
-    }
-
-    /// Whether a pong frame came since the last call.
-    pub(crate) fn take_pong(&mut self) -> bool {
-        std::mem::take(&mut self.pong_arrived)
-    }
-
-    /// Writes what is queued and, if `reading`, waits for the next message meanwhile; whichever
-    /// comes first. Without anything queued and without `reading` it never ends. Cancel-safe.
-    pub(crate) async fn turn(&mut self, reading: bool) -> Turn {
-        poll_fn(|cx| self.poll_turn(cx, reading)).await
-    }
-
-    fn poll_turn(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Turn> {
-        loop {
-            if self.phase != Phase::Open {
-                return Poll::Ready(Turn::Received(Received::Closed));
-            }
-            if !self.outgoing.is_idle() {
-                match self.poll_write(cx) {
-                    Poll::Ready(Ok(())) => return Poll::Ready(Turn::Flushed),
-                    Poll::Ready(Err(_)) => continue,
-                    Poll::Pending => {}
-                }
-            }
-            if !reading {
-                return Poll::Pending;
-            }
-            let queued_bytes = self.outgoing.queued_bytes();
-            match self.poll_receive(cx) {
-                Poll::Ready(received) => {
-                    // The answer to a goodbye leaves now if it can; `close` sees to the rest.
-                    if self.phase == Phase::SaidGoodbye && self.poll_write(cx).is_pending() {
-                        tracing::trace!("no room for the answer to a close frame");
-                    }
-                    return Poll::Ready(Turn::Received(received));
-                }
-                // A pong was queued: it is not to wait for the peer's next words.
-                Poll::Pending if self.outgoing.queued_bytes() > queued_bytes => {}
-                Poll::Pending => return Poll::Pending,
-            }
         }
     }
 
@@ -192,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
                         self.outgoing.pong(payload);
                     }
                 }
-                Ok(Some(frame::Event::Pong)) => self.pong_arrived = true,
+                Ok(Some(frame::Event::Pong)) => return Some(Received::Pong),
                 Ok(Some(frame::Event::Close(code))) => {
                     self.phase = Phase::SaidGoodbye;
                     self.say_goodbye(code, "");
@@ -264,10 +205,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
-    async fn receive(&mut self) -> Received {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Turn> {
         loop {
-            if let Turn::Received(received) = self.turn(true).await {
-                return received;
+            if self.phase != Phase::Open {
+                return Poll::Ready(Turn::Received(Received::Closed));
+            }
+            if !self.outgoing.is_idle() {
+                match self.poll_write(cx) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(Turn::Flushed),
+                    Poll::Ready(Err(_)) => continue,
+                    Poll::Pending => {}
+                }
+            }
+            if !reading {
+                return Poll::Pending;
+            }
+            let queued_bytes = self.outgoing.queued_bytes();
+            match self.poll_receive(cx) {
+                Poll::Ready(received) => {
+                    // The answer to a goodbye leaves now if it can; `close` sees to the rest.
+                    if self.phase == Phase::SaidGoodbye && self.poll_write(cx).is_pending() {
+                        tracing::trace!("no room for the answer to a close frame");
+                    }
+                    return Poll::Ready(Turn::Received(received));
+                }
+                // A pong was queued: it is not to wait for the peer's next words.
+                Poll::Pending if self.outgoing.queued_bytes() > queued_bytes => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
@@ -282,8 +246,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         self.outgoing.queued_bytes()
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_write(cx)).await
+    fn queue_ping(&mut self) {
+        if !self.said_goodbye {
+            self.outgoing.ping();
+        }
     }
 
     async fn close(&mut self, code: u16, reason: &str) {

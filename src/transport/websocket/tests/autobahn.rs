@@ -18,7 +18,8 @@ async fn echo(io: DuplexStream, format: Format) {
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
     let mut socket = WebSocket::new(io, peer, format, MESSAGE_BYTES, Bytes::new());
     loop {
-        match socket.receive().await {
+        match super::receive(&mut socket).await {
+            Received::Pong => {}
             Received::Message(_, message) => socket.queue(&[], &message),
             Received::Violation { code, reason } => return socket.close(code, reason).await,
             Received::Closed => return socket.close(1000, "").await,
