@@ -35,6 +35,12 @@ impl MemoryPresence {
             .lock()
             .map_err(|_poisoned| EngineError::Unavailable("a partition has failed"))
     }
+
+    /// How many channels have an entry.
+    #[cfg(test)]
+    pub(super) fn channels(&self) -> usize {
+        self.partitions.iter().map(|channels| channels.lock().unwrap().len()).sum()
+    }
 }
 
 impl Presence for MemoryPresence {
