@@ -247,9 +247,9 @@ pub(crate) async fn loses_and_repeats_nothing_when_publishers_go_away(make: Make
                 (answer.expect("a publish is answered").offset, data)
             });
         }
-        for _ in 0..round % 7 {
-            tokio::task::yield_now().await;
-            emitted.extend(sink.take().into_iter().map(|event| published(event).1));
+        let due = emitted.len() + round % 7;
+        while emitted.len() < due {
+            emitted.extend(sink.some().await.into_iter().map(|event| published(event).1));
         }
         publishers.abort_all();
         while let Some(outcome) = publishers.join_next().await {
