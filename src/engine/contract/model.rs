@@ -88,7 +88,7 @@ fn retention() -> impl Strategy<Value = Retention> {
 }
 
 /// Random `(joins, room, client, user)`, the same in every run.
-pub(super) fn walk(steps: usize) -> impl Iterator<Item = (bool, usize, u128, u64)> {
+pub(super) fn walk(steps: usize) -> impl Iterator<Item = (bool, u64, u128, u64)> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = move |below: u64| {
         // xorshift64 (Marsaglia 2003).
@@ -97,7 +97,7 @@ pub(super) fn walk(steps: usize) -> impl Iterator<Item = (bool, usize, u128, u64
         state ^= state << 17;
         state % below
     };
-    (0..steps).map(move |_| (next(2) == 0, next(3) as usize, u128::from(next(6)), next(3)))
+    (0..steps).map(move |_| (next(2) == 0, next(3), u128::from(next(6)), next(3)))
 }
 
 #[derive(Debug, Default)]

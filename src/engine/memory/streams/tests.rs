@@ -44,6 +44,9 @@ struct Plain {
     used: u64,
 }
 
+/// Channel, top and moments of what is kept.
+type Facts = (String, u64, Vec<u64>);
+
 #[derive(Debug)]
 struct Model {
     bytes_max: usize,
@@ -101,8 +104,8 @@ impl Model {
         self.streams.retain(|one| one.used + one.meta_ttl.max(one.ttl) > now);
     }
 
-    /// Channel, top and moments of what is kept, last used last.
-    fn facts(&self) -> Vec<(String, u64, Vec<u64>)> {
+    /// Every stream, last used last.
+    fn facts(&self) -> Vec<Facts> {
         let facts = |one: &Plain| {
             let taken = one.kept.iter().map(|(taken, _)| *taken).collect();
             (one.room.to_string(), one.top, taken)
@@ -113,7 +116,7 @@ impl Model {
 
 impl Streams {
     /// As [`Model::facts`], by taking the orders apart.
-    fn facts(&mut self) -> Vec<(String, u64, Vec<u64>)> {
+    fn facts(&mut self) -> Vec<Facts> {
         let mut order = Vec::new();
         while let Some(slot) = self.recency.first() {
             self.recency.remove(slot);
