@@ -52,7 +52,7 @@ pub(crate) const SESSION_REQUESTS: usize = 256;
 /// least one publication), a recovery that needs more is answered `recovered: false`.
 pub(crate) const HISTORY_REPLY_BYTES: usize = 1 << 20;
 /// Expired publications, streams and keys that an engine drops before it lets publishers of the
-/// partition have a turn: some tens of microseconds.
+/// partition have a turn.
 pub(crate) const EXPIRY_STEPS: usize = 256;
 /// Such turns in one partition each second; what is left waits for the next second, bounded by
 /// the engine's caps.
