@@ -194,13 +194,13 @@ impl Check<'_> {
         names: &mut HashMap<&'n str, String>,
     ) {
         let key = join(path, "name");
+        if self.report.has(path) || self.report.has(&key) {
+            return;
+        }
         let Some(setting) = settings.get("name") else {
             let source = settings.values().next().map_or(Source::File, |one| one.source.clone());
             return self.at(path, source, "", "must have a name");
         };
-        if self.report.has(&key) {
-            return;
-        }
         let source = setting.source.clone();
         let shown = format!("{name:?}");
         let rules = &self.draft.rules;

@@ -148,17 +148,18 @@ fn yaml(text: &str) -> Result<Tree, String> {
             max_replay_stack_depth: 16,
         },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| error.render_with_formatter(&serde_saphyr::UserMessageFormatter))
 }
 
-/// Reads the settings in the environment. Variables that have no `__` are none of ours: other
-/// programs, Kubernetes among them, name variables after a service.
+/// Reads the settings in the environment. Variables that have no `__` are none of ours, besides
+/// whole sections in JSON: Kubernetes, for one, names variables after a service.
 pub(crate) fn read_environment(
     environment: impl Iterator<Item = (String, String)>,
     report: &mut Report,
 ) -> Layer {
     let mut variables: Vec<(String, String)> = environment
-        .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__")))
+        .filter(|(name, text)| name.strip_prefix(PREFIX).is_some_and(|rest| is_ours(rest, text)))
         .collect();
     variables.sort();
     let mut layer = Layer::default();
@@ -174,6 +175,11 @@ pub(crate) fn read_environment(
         Walk { layer: &mut layer, report, source }.visit(&key, value);
     }
     layer
+}
+
+fn is_ours(name: &str, text: &str) -> bool {
+    let section = || text.starts_with('{') && is_section(&name.to_ascii_lowercase());
+    name.contains("__") || section()
 }
 
 fn variable_value(key: &str, text: &str) -> Value {

@@ -157,10 +157,11 @@ impl<T> Kind<T> {
             }
             Self::Address(field) => *field(target) = address(value)?,
             Self::Port(field) => *field(target) = Some(port(value)?),
-            Self::Off(what) if value == "off" => {
-                debug_assert!(!what.is_empty());
+            Self::Off(what) => {
+                if value != "off" {
+                    return Err(hint(format!("this version does not serve {what}")));
+                }
             }
-            Self::Off(what) => return Err(hint(format!("this version does not serve {what}"))),
             Self::UrlPath(field) => url_path(value)?.clone_into(field(target)),
             Self::Pattern(put) => put(target, pattern(value)?),
         }
