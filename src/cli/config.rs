@@ -305,7 +305,11 @@ fn example_json(options: &[&Description]) -> String {
 /// Meaning and range as comments of bounded width.
 fn comment(indent: &str, option: &Description) -> String {
     const WIDTH: usize = 100;
-    let words = format!("{} {}.", option.doc, capital(&option.accepted));
+    // What a switch takes can be seen, and what a listener that is off takes is off.
+    let words = match option.accepted.as_str() {
+        "true or false" | "\"off\"" => option.doc.to_owned(),
+        accepted => format!("{} {}.", option.doc, capital(accepted)),
+    };
     let mut text = String::new();
     let mut line = format!("{indent}#");
     for word in words.split_whitespace() {

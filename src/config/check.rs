@@ -275,10 +275,12 @@ impl Check<'_> {
             let message = "has no key: no client can connect";
             self.report.warn(NO_KEY, message);
         }
-        if *subscription_enabled && !has_key(subscription) {
-            let message = "has no key: no subscription token is accepted";
-            self.report.warn("client.subscription_token", message);
-        }
+        let message = match (*subscription_enabled, has_key(subscription)) {
+            (true, false) => "has no key: no subscription token is accepted",
+            (false, true) => "has no effect: client.subscription_token.enabled is false",
+            _ => return,
+        };
+        self.report.warn("client.subscription_token", message);
     }
 }
 

@@ -79,8 +79,10 @@ pub(crate) fn read_file(path: &Path, report: &mut Report) -> Layer {
         let file = File::open(path).map_err(|error| error.to_string())?;
         // One byte more than is accepted tells a file at the limit from one past it.
         let limit = u64::try_from(limits::CONFIG_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let mut text = String::new();
-        file.take(limit).read_to_string(&mut text).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        check_size(bytes.len())?;
+        let text = String::from_utf8(bytes).map_err(|error| error.utf8_error().to_string())?;
         Ok::<_, String>((format, text))
     };
     let name = path.display().to_string();
@@ -107,9 +109,8 @@ pub(crate) fn read_text(name: &str, format: Format, text: &str, report: &mut Rep
 
 /// Messages say where, never what stands there: it may be a secret.
 fn parse(format: Format, text: &str) -> Result<Value, String> {
-    if text.len() > limits::CONFIG_BYTES {
-        return Err(format!("longer than {} bytes", limits::CONFIG_BYTES));
-    }
+    check_size(text.len())?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree: Tree = match format {
         Format::Toml => toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
@@ -119,6 +120,14 @@ fn parse(format: Format, text: &str) -> Result<Value, String> {
         Format::Json => serde_json::from_str(text).map_err(|error| error.to_string())?,
     };
     Ok(tree.0)
+}
+
+fn check_size(bytes: usize) -> Result<(), String> {
+    if bytes <= limits::CONFIG_BYTES {
+        Ok(())
+    } else {
+        Err(format!("longer than {} bytes", limits::CONFIG_BYTES))
+    }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -166,8 +175,7 @@ pub(crate) fn read_environment(
     for (name, text) in variables {
         let key = name[PREFIX.len()..].replace("__", ".").to_ascii_lowercase();
         let source = Source::Environment(name);
-        if text.len() > limits::CONFIG_BYTES {
-            let message = format!("longer than {} bytes", limits::CONFIG_BYTES);
+        if let Err(message) = check_size(text.len()) {
             report.fault(Fault { key, value: None, source, message });
             continue;
         }

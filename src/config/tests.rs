@@ -44,6 +44,7 @@ fn an_empty_file_of_each_format_is_a_configuration() {
         (Format::Toml, ""),
         (Format::Yaml, ""),
         (Format::Yaml, "# nothing\n"),
+        (Format::Json, "\u{feff}{}"),
         (Format::Json, "{}"),
     ] {
         check(
@@ -109,11 +110,11 @@ fn all_faults_of_a_file_are_told_at_once_in_order() {
             channel.without_namespace.channel_regex = "a(" (file): must be a regular expression (unclosed group)
             channel.without_namespace.force_recovery = true (file): needs history_size and history_ttl
             channel.without_namespace.histroy_size (file): no such option; did you mean channel.without_namespace.history_size?
-            client.allowed_origins = "*" (file): must be a list of texts (in square brackets, such as ["one", "two"])
+            client.allowed_origins = "*" (file): must be a list of texts, none of them empty (in square brackets, such as ["one", "two"])
             client.chanel_limit (file): no such option; did you mean client.channel_limit?
             client.channel_limit = "128" (file): must be an integer from 1 to 1000000 (without quotes)
-            client.ping_interval = "1ms" (file): must be a duration from 1s to 1h, such as "25s" or "1h30m"
-            client.pong_timeout = 25 (file): must be a duration from 100ms to 1h, such as "25s" or "1h30m" (a duration needs a unit)
+            client.ping_interval = "1ms" (file): must be a duration from 1s to 1h
+            client.pong_timeout = 25 (file): must be a duration from 100ms to 1h (with its unit, such as "25s" or "1h30m")
             client.queue_max_size = "lots" (file): must be a size from 1KiB to 1GiB, in bytes or with unit
             client.token.hmac_secret_key (file): must be text of at most 16384 bytes (put it in quotes)
             engine.type = "redis" (file): must be "memory"
@@ -193,7 +194,7 @@ fn what_is_probably_a_mistake_is_warned_of() {
         http_api.insecure = true
         websocket.write_timeout = "1s"
         [client.subscription_token]
-        enabled = true
+        hmac_secret_key = "secret"
         [channel.without_namespace]
         allow_recovery = true
     "#;
@@ -201,13 +202,13 @@ fn what_is_probably_a_mistake_is_warned_of() {
         Format::Toml,
         text,
         expect![[r#"
-        warning: channel.without_namespace.allow_recovery: has no effect without history_size and history_ttl
-        warning: client.insecure: anyone who reaches 0.0.0.0:8000 may do anything
-        warning: client.subscription_token: has no key: no subscription token is accepted
-        warning: http_api.insecure: anyone who reaches 0.0.0.0:8000 may use the server API
-        warning: websocket.write_timeout: has no effect: nearcast does not have that setting
-        ok
-    "#]],
+            warning: channel.without_namespace.allow_recovery: has no effect without history_size and history_ttl
+            warning: client.insecure: anyone who reaches 0.0.0.0:8000 may do anything
+            warning: client.subscription_token: has no effect: client.subscription_token.enabled is false
+            warning: http_api.insecure: anyone who reaches 0.0.0.0:8000 may use the server API
+            warning: websocket.write_timeout: has no effect: nearcast does not have that setting
+            ok
+        "#]],
     );
 }
 
@@ -260,10 +261,10 @@ fn faults_in_the_environment_name_the_variable() {
         ],
         expect![[r#"
             channel.namespaces (NEARCAST_CHANNEL__NAMESPACES): must be a list of tables, each with a name
-            client.allowed_origins = "https://a.example" (NEARCAST_CLIENT__ALLOWED_ORIGINS): must be a list of texts (in square brackets, such as ["one", "two"])
+            client.allowed_origins = "https://a.example" (NEARCAST_CLIENT__ALLOWED_ORIGINS): must be a list of texts, none of them empty (in square brackets, such as ["one", "two"])
             client.insecure = "yes" (NEARCAST_CLIENT__INSECURE): must be true or false
             client.ping_intervall (NEARCAST_CLIENT__PING_INTERVALL): no such option; did you mean client.ping_interval?
-            client.pong_timeout = "8" (NEARCAST_CLIENT__PONG_TIMEOUT): must be a duration from 100ms to 1h, such as "25s" or "1h30m" (a duration needs a unit)
+            client.pong_timeout = "8" (NEARCAST_CLIENT__PONG_TIMEOUT): must be a duration from 100ms to 1h (with its unit, such as "25s" or "1h30m")
             http_api.key (NEARCAST_HTTP_API__KEY): set by NEARCAST_HTTP_API too
             sse.enabled (NEARCAST_SSE__ENABLED): nearcast does not have SSE in this version
         "#]],

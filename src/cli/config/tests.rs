@@ -47,13 +47,13 @@ fn every_example_is_a_configuration_with_every_option_at_its_default() {
 fn the_example_tells_meaning_and_range_above_each_option() {
     let text = answer(&["example"]).text;
     let start = text.find("# How often the server").unwrap();
-    expect![[r#"
-        # How often the server pings a client. A duration from 1s to 1h, such as "25s" or "1h30m".
+    expect![[r##"
+        # How often the server pings a client. A duration from 1s to 1h.
         ping_interval = "25s"
         # How long a client may take to answer a ping; shorter than client.ping_interval. A duration from
-        # 100ms to 1h, such as "25s" or "1h30m".
+        # 100ms to 1h.
         pong_timeout = "8s"
-    "#]]
+    "##]]
     .assert_eq(&(text[start..].lines().take(5).collect::<Vec<_>>().join("\n") + "\n"));
 }
 
@@ -75,7 +75,7 @@ fn doc_tells_every_option_sorted_in_each_form() {
     expect![[r#"
         client.ping_interval = "25s"
             How often the server pings a client.
-            A duration from 1s to 1h, such as "25s" or "1h30m".
+            A duration from 1s to 1h.
             NEARCAST_CLIENT__PING_INTERVAL
     "#]]
     .assert_eq(&(text[start..].lines().take(4).collect::<Vec<_>>().join("\n") + "\n"));
@@ -100,10 +100,10 @@ fn check_answers_in_text_and_json_with_the_exit_code() {
         &[],
         2,
         expect![[r#"
-        client.ping_interval = "1ms" (file): must be a duration from 1s to 1h, such as "25s" or "1h30m"
-        client.pnog_timeout (file): no such option; did you mean client.pong_timeout?
-        2 faults
-    "#]],
+            client.ping_interval = "1ms" (file): must be a duration from 1s to 1h
+            client.pnog_timeout (file): no such option; did you mean client.pong_timeout?
+            2 faults
+        "#]],
     );
     check_file(
         "a.yml",
@@ -111,30 +111,30 @@ fn check_answers_in_text_and_json_with_the_exit_code() {
         &["--json"],
         2,
         expect![[r#"
-        {
-          "faults": [
             {
-              "key": "client.ping_interval",
-              "message": "must be a duration from 1s to 1h, such as \"25s\" or \"1h30m\"",
-              "source": {
-                "kind": "file"
-              },
-              "value": "\"1ms\""
-            },
-            {
-              "key": "client.pnog_timeout",
-              "message": "no such option; did you mean client.pong_timeout?",
-              "source": {
-                "kind": "file"
-              },
-              "value": null
+              "faults": [
+                {
+                  "key": "client.ping_interval",
+                  "message": "must be a duration from 1s to 1h",
+                  "source": {
+                    "kind": "file"
+                  },
+                  "value": "\"1ms\""
+                },
+                {
+                  "key": "client.pnog_timeout",
+                  "message": "no such option; did you mean client.pong_timeout?",
+                  "source": {
+                    "kind": "file"
+                  },
+                  "value": null
+                }
+              ],
+              "more_faults": 0,
+              "valid": false,
+              "warnings": []
             }
-          ],
-          "more_faults": 0,
-          "valid": false,
-          "warnings": []
-        }
-    "#]],
+        "#]],
     );
 }
 

@@ -63,12 +63,22 @@ fn files_are_bounded() {
     let limit = crate::base::limits::CONFIG_BYTES;
     assert!(faults(Format::Toml, &comment(limit)).ends_with("ok\n"));
     assert!(faults(Format::Toml, &comment(limit + 1)).contains("longer than 1048576 bytes"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.toml");
+    std::fs::write(&path, comment(limit + 1)).unwrap();
+    let told = told(Config::load(Some(&path), variables(&[])));
+    assert!(told.contains("a.toml (file): longer than 1048576 bytes"), "{told}");
+    let region = |length| ("NEARCAST_NODE__REGION", "a".repeat(length));
+    let (name, text) = region(limit + 1);
+    let told = self::told(Config::load(None, variables(&[(name, &text)])));
+    assert!(told.contains("node.region (NEARCAST_NODE__REGION): longer than"), "{told}");
 
     let bomb = (1..20).fold("a0: &a0 [x, x]\n".to_owned(), |text, index| {
         let before = index - 1;
         text + &format!("a{index}: &a{index} [*a{before}, *a{before}, *a{before}, *a{before}]\n")
     });
-    assert!(!faults(Format::Yaml, &bomb).contains("a19"));
+    let told = faults(Format::Yaml, &bomb);
+    assert!(told.contains("too large or too complex"), "{told}");
     for (format, deep) in [
         (Format::Json, format!("{{\"a\":{}", "[".repeat(100_000))),
         (Format::Toml, format!("a = {}", "[".repeat(100_000))),

@@ -157,7 +157,7 @@ fn bounds(option: &Description) -> Option<([Value; 2], Vec<Value>)> {
             let (least, most) = (value::parse_size(low).unwrap(), value::parse_size(high).unwrap());
             Some((
                 [json!(low), json!(high)],
-                vec![json!(least - 1), json!(most + 1), json!("1TiB")],
+                vec![json!(least - 1), json!(most + 1), json!("9TiB")],
             ))
         }
         "duration" => {
