@@ -194,13 +194,13 @@ impl Check<'_> {
         names: &mut HashMap<&'n str, String>,
     ) {
         let key = join(path, "name");
+        if self.report.has(path) || self.report.has(&key) {
+            return;
+        }
         let Some(setting) = settings.get("name") else {
             let source = settings.values().next().map_or(Source::File, |one| one.source.clone());
             return self.at(path, source, "", "must have a name");
         };
-        if self.report.has(&key) {
-            return;
-        }
         let source = setting.source.clone();
         let shown = format!("{name:?}");
         let rules = &self.draft.rules;
@@ -275,10 +275,12 @@ impl Check<'_> {
             let message = "has no key: no client can connect";
             self.report.warn(NO_KEY, message);
         }
-        if *subscription_enabled && !has_key(subscription) {
-            let message = "has no key: no subscription token is accepted";
-            self.report.warn("client.subscription_token", message);
-        }
+        let message = match (*subscription_enabled, has_key(subscription)) {
+            (true, false) => "has no key: no subscription token is accepted",
+            (false, true) => "has no effect: client.subscription_token.enabled is false",
+            _ => return,
+        };
+        self.report.warn("client.subscription_token", message);
     }
 }
 

@@ -9,7 +9,6 @@ mod namespace;
 mod options;
 mod source;
 mod table;
-mod token;
 mod tree;
 mod value;
 
@@ -17,7 +16,7 @@ pub(crate) use describe::{Description, describe};
 pub(crate) use fault::{Fault, Faults, Source, Warning};
 pub(crate) use options::{LogOptions, NodeOptions};
 pub(crate) use source::{Format, PREFIX};
-pub(crate) use token::TokenOptions;
+pub(crate) use crate::access::token::TokenOptions;
 
 use std::path::Path;
 

@@ -17,7 +17,7 @@ pub(crate) static NAMESPACE: &[Row<Namespace>] = &[
         "name",
         Text(2..=limits::NAMESPACE_BYTES, |n| &mut n.name),
         "",
-        "Names of channels in this namespace begin with it and the namespace boundary: letters, digits, `-`, `_` and `.`.",
+        "Names of channels in this namespace begin with it and the namespace boundary: letters, digits, \"-\", \"_\" and \".\". Every namespace needs one.",
     ),
     Row::new(
         "presence",

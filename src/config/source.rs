@@ -79,8 +79,10 @@ pub(crate) fn read_file(path: &Path, report: &mut Report) -> Layer {
         let file = File::open(path).map_err(|error| error.to_string())?;
         // One byte more than is accepted tells a file at the limit from one past it.
         let limit = u64::try_from(limits::CONFIG_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-        let mut text = String::new();
-        file.take(limit).read_to_string(&mut text).map_err(|error| error.to_string())?;
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        check_size(bytes.len())?;
+        let text = String::from_utf8(bytes).map_err(|error| error.utf8_error().to_string())?;
         Ok::<_, String>((format, text))
     };
     let name = path.display().to_string();
@@ -107,9 +109,8 @@ pub(crate) fn read_text(name: &str, format: Format, text: &str, report: &mut Rep
 
 /// Messages say where, never what stands there: it may be a secret.
 fn parse(format: Format, text: &str) -> Result<Value, String> {
-    if text.len() > limits::CONFIG_BYTES {
-        return Err(format!("longer than {} bytes", limits::CONFIG_BYTES));
-    }
+    check_size(text.len())?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let tree: Tree = match format {
         Format::Toml => toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
@@ -119,6 +120,14 @@ fn parse(format: Format, text: &str) -> Result<Value, String> {
         Format::Json => serde_json::from_str(text).map_err(|error| error.to_string())?,
     };
     Ok(tree.0)
+}
+
+fn check_size(bytes: usize) -> Result<(), String> {
+    if bytes <= limits::CONFIG_BYTES {
+        Ok(())
+    } else {
+        Err(format!("longer than {} bytes", limits::CONFIG_BYTES))
+    }
 }
 
 fn line_of(text: &str, offset: usize) -> usize {
@@ -148,25 +157,25 @@ fn yaml(text: &str) -> Result<Tree, String> {
             max_replay_stack_depth: 16,
         },
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| error.to_string())
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| error.render_with_formatter(&serde_saphyr::UserMessageFormatter))
 }
 
-/// Reads the settings in the environment. Variables that have no `__` are none of ours: other
-/// programs, Kubernetes among them, name variables after a service.
+/// Reads the settings in the environment. Variables that have no `__` are none of ours, besides
+/// whole sections in JSON: Kubernetes, for one, names variables after a service.
 pub(crate) fn read_environment(
     environment: impl Iterator<Item = (String, String)>,
     report: &mut Report,
 ) -> Layer {
     let mut variables: Vec<(String, String)> = environment
-        .filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|rest| rest.contains("__")))
+        .filter(|(name, text)| name.strip_prefix(PREFIX).is_some_and(|rest| is_ours(rest, text)))
         .collect();
     variables.sort();
     let mut layer = Layer::default();
     for (name, text) in variables {
         let key = name[PREFIX.len()..].replace("__", ".").to_ascii_lowercase();
         let source = Source::Environment(name);
-        if text.len() > limits::CONFIG_BYTES {
-            let message = format!("longer than {} bytes", limits::CONFIG_BYTES);
+        if let Err(message) = check_size(text.len()) {
             report.fault(Fault { key, value: None, source, message });
             continue;
         }
@@ -174,6 +183,11 @@ pub(crate) fn read_environment(
         Walk { layer: &mut layer, report, source }.visit(&key, value);
     }
     layer
+}
+
+fn is_ours(name: &str, text: &str) -> bool {
+    let section = || text.starts_with('{') && is_section(&name.to_ascii_lowercase());
+    name.contains("__") || section()
 }
 
 fn variable_value(key: &str, text: &str) -> Value {

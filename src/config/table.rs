@@ -151,16 +151,17 @@ impl<T> Kind<T> {
                 put(target, &chosen?);
             }
             Self::List(field) => {
-                let items: Result<Vec<String>, Refused> =
-                    list(value)?.iter().map(|item| text(item).map(str::to_owned)).collect();
+                let item = |item| text_option(item)?.map(str::to_owned).ok_or(PLAIN);
+                let items: Result<Vec<String>, Refused> = list(value)?.iter().map(item).collect();
                 *field(target) = items?;
             }
             Self::Address(field) => *field(target) = address(value)?,
             Self::Port(field) => *field(target) = Some(port(value)?),
-            Self::Off(what) if value == "off" => {
-                debug_assert!(!what.is_empty());
+            Self::Off(what) => {
+                if value != "off" {
+                    return Err(hint(format!("this version does not serve {what}")));
+                }
             }
-            Self::Off(what) => return Err(hint(format!("this version does not serve {what}"))),
             Self::UrlPath(field) => url_path(value)?.clone_into(field(target)),
             Self::Pattern(put) => put(target, pattern(value)?),
         }
@@ -211,9 +212,7 @@ impl<T> Kind<T> {
                     |bytes: &usize| value::show_size(u64::try_from(*bytes).unwrap_or(u64::MAX));
                 format!("a size {}, in bytes or with unit", span(range, show))
             }
-            Self::Duration(range, _) => {
-                format!("a duration {}, such as \"25s\" or \"1h30m\"", durations(range))
-            }
+            Self::Duration(range, _) => format!("a duration {}", durations(range)),
             Self::DurationOption(range, _) => {
                 format!("a duration {}, or \"0s\" for none", durations(range))
             }
@@ -221,7 +220,7 @@ impl<T> Kind<T> {
             Self::TextOption(_) => format!("text of at most {} bytes", limits::CONFIG_TEXT_BYTES),
             Self::Choice(words, _) => one_of(words),
             Self::Choices(words, _) => format!("a list of {}", one_of(words)),
-            Self::List(_) => "a list of texts".to_owned(),
+            Self::List(_) => "a list of texts, none of them empty".to_owned(),
             Self::Address(_) => {
                 "an IP address with port, such as \"127.0.0.1:8000\", or \"off\"".to_owned()
             }
@@ -271,15 +270,11 @@ fn size(value: &Value) -> Result<usize, Refused> {
 }
 
 fn duration(value: &Value) -> Result<Duration, Refused> {
+    const EXAMPLE: &str = "with its unit, such as \"25s\" or \"1h30m\"";
     match value {
-        Value::String(text) => match value::parse_duration(text) {
-            Some(duration) => Ok(duration),
-            None if text.parse::<f64>().is_ok() => Err(hint("a duration needs a unit")),
-            None => Err(PLAIN),
-        },
+        Value::String(text) => value::parse_duration(text).ok_or_else(|| hint(EXAMPLE)),
         Value::Number(number) if number.as_u64() == Some(0) => Ok(Duration::ZERO),
-        Value::Number(_) => Err(hint("a duration needs a unit")),
-        _ => Err(PLAIN),
+        _ => Err(hint(EXAMPLE)),
     }
 }
 

@@ -65,7 +65,8 @@ pub(crate) fn show_duration(duration: Duration) -> String {
         .map_or_else(String::new, |(name, unit)| format!("{}{name}", nanos / u128::from(*unit)))
 }
 
-const BYTES: [(&str, u64); 7] = [
+const BYTES: [(&str, u64); 8] = [
+    ("tib", 1 << 40),
     ("gib", 1 << 30),
     ("mib", 1 << 20),
     ("kib", 1 << 10),
@@ -90,7 +91,7 @@ pub(crate) fn parse_size(text: &str) -> Option<u64> {
 
 /// Writes a size in the largest binary unit that leaves no remainder.
 pub(crate) fn show_size(bytes: u64) -> String {
-    for (name, unit) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+    for (name, unit) in [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes > 0 && bytes.is_multiple_of(unit) {
             return format!("{}{name}", bytes / unit);
         }
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(parse_size("64 kb"), Some(64_000));
         assert_eq!(parse_size("1GiB"), Some(1 << 30));
         for wrong in
-            ["", "KiB", "1.5MiB", "-1", "1 TiB", "99999999999999999999", "18446744073709551615kb"]
+            ["", "KiB", "1.5MiB", "-1", "1 PiB", "99999999999999999999", "18446744073709551615kb"]
         {
             assert_eq!(parse_size(wrong), None, "{wrong:?}");
         }
