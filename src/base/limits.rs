@@ -58,8 +58,12 @@ pub(crate) const EXPIRY_STEPS: usize = 256;
 /// the engine's caps.
 pub(crate) const EXPIRY_ROUNDS: usize = 16;
 
+/// How long a backend may take to send the body of a request.
+pub(crate) const API_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request body on the server API.
 pub(crate) const API_BODY_BYTES: usize = 4 << 20;
+/// Bytes of a request's line and headers.
+pub(crate) const HTTP_BUFFER_BYTES: usize = 16 << 10;
 /// How long a client may take to send its complete request headers.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a close frame may take to reach a client that does not read.

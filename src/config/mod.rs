@@ -12,11 +12,11 @@ mod table;
 mod tree;
 mod value;
 
+pub(crate) use crate::access::token::TokenOptions;
 pub(crate) use describe::{Description, describe};
 pub(crate) use fault::{Fault, Faults, Source, Warning};
 pub(crate) use options::{LogOptions, NodeOptions};
 pub(crate) use source::{Format, PREFIX};
-pub(crate) use crate::access::token::TokenOptions;
 
 use std::path::Path;
 

@@ -229,7 +229,8 @@ impl<T: Transport> Connection<T> {
         };
         let goodbye = async {
             let (code, reason) = match &end {
-                End::Gone => return,
+                // The answer to the client's goodbye may still be due.
+                End::Gone => (1000, ""),
                 End::Close(disconnect) => {
                     node.metrics.disconnected(disconnect.code);
                     (disconnect.code, &*disconnect.reason)

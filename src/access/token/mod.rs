@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::base::{UnixMillis, limits};
 
-pub(crate) use capability::{Capability, Operation};
+pub(crate) use capability::{Capability, Operation, wildcard_matches};
 pub(crate) use claims::{ConnectClaims, SubscribeClaims, SubscribeOptions};
 pub(crate) use key::KeyError;
 pub(crate) use signer::TokenSigner;
