@@ -7,7 +7,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -270,6 +270,35 @@ async fn pings_are_answered_while_nothing_is_received() {
     }
     soon(client.close(None)).await.unwrap();
     soon(server).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_follows_our_close_frame() {
+    let (mut client, mut socket) = pair(1_000);
+    assert!(socket.close(3001, "").now_or_never().is_none());
+    client.write_all(&client::frame(LAST | PING, b"late")).await.unwrap();
+    socket.queue_ping();
+    for _ in 0..2 {
+        assert!(socket.close(3001, "").now_or_never().is_none());
+    }
+    client.write_all(&client::close(3001, "")).await.unwrap();
+    soon(socket.close(3001, "")).await;
+    let mut read = Vec::new();
+    soon(client.read_to_end(&mut read)).await.unwrap();
+    let goodbye = (CLOSE, 3001_u16.to_be_bytes().to_vec());
+    assert_eq!(client::answers(&read).0, [goodbye]);
+}
+
+#[tokio::test]
+async fn a_stream_that_buffers_is_flushed() {
+    let (mut client, server) = tokio::io::duplex(1_000);
+    let mut socket = socket(BufStream::new(server));
+    socket.queue(&[], &content(1, 100));
+    soon(socket.flush()).await.unwrap();
+    soon(client.read_exact(&mut [0; 102])).await.unwrap();
+    client.write_all(&client::frame(LAST | PING, b"")).await.unwrap();
+    assert!(socket.receive().now_or_never().is_none());
+    soon(client.read_exact(&mut [0; 2])).await.unwrap();
 }
 
 #[tokio::test]
