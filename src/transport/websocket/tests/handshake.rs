@@ -182,4 +182,5 @@ fn patterns_decide_alone_where_there_are_any() {
     assert_eq!(origins(&["a*b*c"], Some("abc")), 101);
     assert_eq!(origins(&["a*b*c"], Some("acb")), 403);
     assert_eq!(origins(&["ab*bc"], Some("abc")), 403);
+    assert_eq!(origins(&["*a*a*"], Some("a")), 403);
 }
