@@ -31,8 +31,8 @@ pub(super) struct Parser {
     /// Payload of the data message under way, unmasked.
     message: Vec<u8>,
     /// Payload of the control frame under way; apart, because control frames come between fragments.
-    control: Vec<u8>,
-    message_bytes_max: usize,
+    control: Box<[u8]>,
+    message_bytes_max: u32,
     frame: Frame,
     /// Kind of the message under way, from its first frame to its last.
     format: Option<Format>,
@@ -77,8 +77,8 @@ impl Parser {
     pub(super) fn new(message_bytes_max: usize) -> Parser {
         Parser {
             message: Vec::new(),
-            control: Vec::new(),
-            message_bytes_max,
+            control: Box::default(),
+            message_bytes_max: u32::try_from(message_bytes_max).unwrap_or(u32::MAX),
             frame: Frame::START,
             format: None,
             barren: 0,
@@ -112,7 +112,7 @@ impl Parser {
     /// Bytes of memory held for the message and for the control frame under way.
     #[cfg(test)]
     pub(super) fn capacities(&self) -> (usize, usize) {
-        (self.message.capacity(), self.control.capacity())
+        (self.message.capacity(), self.control.len())
     }
 
     /// Every rule is judged at the first byte that shows it broken.
@@ -202,8 +202,8 @@ impl Parser {
     fn announced(&mut self) -> Result<(), Violation> {
         let control = self.frame.opcode.is_control();
         if !control {
-            let room = self.message_bytes_max - self.message.len();
-            let fits = usize::try_from(self.frame.left).is_ok_and(|length| length <= room);
+            let length = self.message.len() as u64 + self.frame.left;
+            let fits = length <= u64::from(self.message_bytes_max);
             check(fits, MESSAGE_TOO_BIG, "message too big")?;
         }
         if control || (self.frame.left == 0 && !self.frame.last) {
@@ -221,11 +221,13 @@ impl Parser {
         let (chunk, rest) = input.split_at(take);
         *input = rest;
         frame.left -= chunk.len() as u64;
-        let target = if frame.opcode.is_control() { &mut self.control } else { &mut self.message };
-        let begun = target.len();
-        target.extend_from_slice(chunk);
-        if let Some(fresh) = target.get_mut(begun..) {
-            unmask(fresh, frame.mask);
+        if frame.opcode.is_control() {
+            // It nearly always comes whole, so growing costs nothing.
+            let mut control = std::mem::take(&mut self.control).into_vec();
+            append_unmasked(&mut control, chunk, frame.mask);
+            self.control = control.into_boxed_slice();
+        } else {
+            append_unmasked(&mut self.message, chunk, frame.mask);
         }
         frame.mask.rotate_left(chunk.len() % 4);
     }
@@ -246,9 +248,9 @@ impl Parser {
                 }
                 Ok(Some(Event::Message(format, message.into())))
             }
-            Opcode::Ping => Ok(Some(Event::Ping(std::mem::take(&mut self.control).into()))),
+            Opcode::Ping => Ok(Some(Event::Ping(std::mem::take(&mut self.control)))),
             Opcode::Pong => {
-                self.control = Vec::new();
+                self.control = Box::default();
                 Ok(Some(Event::Pong))
             }
             Opcode::Close => close(&std::mem::take(&mut self.control)).map(Some),
@@ -294,8 +296,11 @@ fn may_be_sent(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
-/// Eight bytes at a time, which the compiler widens to vectors; a message is masked in four.
-fn unmask(payload: &mut [u8], mask: [u8; 4]) {
+/// Eight bytes at a time, which the compiler widens to vectors.
+fn append_unmasked(target: &mut Vec<u8>, chunk: &[u8], mask: [u8; 4]) {
+    let begun = target.len();
+    target.extend_from_slice(chunk);
+    let payload = target.get_mut(begun..).unwrap_or_default();
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (words, rest) = payload.as_chunks_mut::<8>();

@@ -31,8 +31,9 @@ pub(crate) use handshake::{Accepted, Origins, Refused, accept};
 pub(crate) struct WebSocket<S> {
     io: S,
     parser: frame::Parser,
-    /// Bytes that were read behind the last message; the parser has not seen them.
-    rest: Bytes,
+    /// Bytes that were read behind the last message; the parser has not seen them. Boxed because an
+    /// idle connection has none.
+    rest: Option<Box<Bytes>>,
     outgoing: outgoing::Outgoing,
     peer: SocketAddr,
     format: Format,
@@ -70,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         WebSocket {
             io,
             parser: frame::Parser::new(message_bytes_max),
-            rest: leftover,
+            rest: boxed(leftover),
             outgoing: outgoing::Outgoing::default(),
             peer,
             format,
@@ -79,17 +80,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
         }
     }
 
+    /// Bytes of memory held besides this struct and shared bodies.
+    #[cfg(test)]
+    fn capacity(&self) -> usize {
+        let (message, control) = self.parser.capacities();
+        self.rest.as_ref().map_or(0, |rest| rest.len())
+            + message
+            + control
+            + self.outgoing.capacity()
+    }
+
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        let mut rest = std::mem::take(&mut self.rest);
-        let mut input: &[u8] = &rest;
-        let received = self.digest(&mut input);
-        let left = input.len();
-        if left > 0 && self.phase == Phase::Open {
-            rest.advance(rest.len() - left);
-            self.rest = rest;
-        }
-        if let Some(received) = received {
-            return Poll::Ready(received);
+        if let Some(mut rest) = self.rest.take() {
+            let mut input: &[u8] = &rest;
+            let received = self.digest(&mut input);
+            let left = input.len();
+            if left > 0 && self.phase == Phase::Open {
+                rest.advance(rest.len() - left);
+                self.rest = Some(rest);
+            }
+            if let Some(received) = received {
+                return Poll::Ready(received);
+            }
         }
         loop {
             if let Some(received) = ready!(self.poll_read(cx)) {
@@ -113,8 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             return Poll::Ready(Some(Received::Closed));
         }
         let received = self.digest(&mut input);
-        if !input.is_empty() && self.phase == Phase::Open {
-            self.rest = Bytes::copy_from_slice(input);
+        if self.phase == Phase::Open {
+            self.rest = boxed(Bytes::copy_from_slice(input));
         }
         Poll::Ready(received)
     }
@@ -202,6 +214,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             }
         }
     }
+}
+
+fn boxed(rest: Bytes) -> Option<Box<Bytes>> {
+    (!rest.is_empty()).then(|| Box::new(rest))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {

@@ -54,27 +54,23 @@ impl Outgoing {
             Format::Text => TEXT,
             Format::Binary => BINARY,
         };
-        let (header, header_bytes) = header(opcode, head.len() + body.len());
-        let header = header.get(..header_bytes).expect("a header fits its array");
-        self.queued_bytes += header.len() + head.len() + body.len();
-        if body.len() < SHARED_BYTES_MIN {
-            self.append([header, head, body]);
-        } else {
-            self.append([header, head, &[]]);
+        let copied = if body.len() < SHARED_BYTES_MIN { body.as_ref() } else { &[] };
+        self.append(opcode, head.len() + body.len(), [head, copied]);
+        if copied.len() < body.len() {
             self.seal();
             self.sealed.push_back(Segment::Body(body.clone()));
         }
     }
 
     pub(super) fn ping(&mut self) {
-        self.control(PING, &[&[]]);
+        self.append(PING, 0, [&[], &[]]);
     }
 
     /// Queues the answer to a ping. In a longer queue only one pong waits, and only the latest ping
     /// is answered after it (RFC 6455 section 5.5.3 allows that), so pings cannot make it grow.
     pub(super) fn pong(&mut self, payload: Box<[u8]>) {
         if self.pong_distance == 0 || self.queued_bytes < EVERY_PING_BYTES {
-            self.control(PONG, &[&payload]);
+            self.append(PONG, payload.len(), [&payload, &[]]);
             self.pong_distance = self.queued_bytes;
             self.pong = None;
         } else {
@@ -87,40 +83,30 @@ impl Outgoing {
         let end = reason.floor_char_boundary(CLOSE_REASON_BYTES);
         let reason = reason.get(..end).unwrap_or_default().as_bytes();
         match code {
-            Some(code) => self.control(CLOSE, &[&code.to_be_bytes(), reason]),
-            None => self.control(CLOSE, &[&[]]),
+            Some(code) => self.append(CLOSE, 2 + reason.len(), [&code.to_be_bytes(), reason]),
+            None => self.append(CLOSE, 0, [&[], &[]]),
         }
     }
 
     /// Forgets every frame of which no byte has been written.
     pub(super) fn discard(&mut self) {
-        let written = std::mem::take(&mut self.written);
-        let mut sealed = std::mem::take(&mut self.sealed);
-        let tail = std::mem::take(&mut self.tail);
-        *self = Outgoing { unflushed: self.unflushed, ..Outgoing::default() };
-        match sealed.pop_front().unwrap_or(Segment::Frames(tail)) {
-            Segment::Frames(mut frames) if written > 0 => {
-                let end = begun_frame_end(&frames, written);
-                self.queued_bytes = end - written;
-                if let (true, Some(Segment::Body(body))) = (end > frames.len(), sealed.pop_front())
-                {
-                    self.sealed = VecDeque::from([Segment::Frames(frames), Segment::Body(body)]);
-                } else if end > written {
-                    frames.truncate(end);
-                    self.tail = frames;
-                } else {
-                    return;
-                }
-                self.written = written;
-            }
-            Segment::Frames(_) => {}
+        let end = match self.sealed.front() {
             // Its header is written, so the frame is begun even where the body is not.
-            Segment::Body(body) => {
-                self.queued_bytes = body.len() - written;
-                self.written = written;
-                self.sealed.push_back(Segment::Body(body));
-            }
-        }
+            Some(Segment::Body(body)) => body.len(),
+            Some(Segment::Frames(frames)) => begun_frame_end(frames, self.written),
+            None => begun_frame_end(&self.tail, self.written),
+        };
+        let mut kept = end;
+        self.sealed.retain_mut(|segment| {
+            segment.truncate(kept);
+            kept -= segment.bytes().len();
+            !segment.bytes().is_empty()
+        });
+        self.tail.truncate(kept);
+        self.queued_bytes = end - self.written;
+        self.pong_distance = self.pong_distance.min(self.queued_bytes);
+        self.pong = None;
+        self.advance(0);
     }
 
     /// Writes until nothing is queued and the stream is flushed. What was written is remembered
@@ -160,27 +146,30 @@ impl Outgoing {
         segments + frames.sum::<usize>() + self.tail.capacity() + pong
     }
 
-    fn control(&mut self, opcode: u8, parts: &[&[u8]]) {
-        let length = parts.iter().map(|part| part.len()).sum();
-        let (header, header_bytes) = header(opcode, length);
-        let header = header.get(..header_bytes).expect("a header fits its array");
-        self.queued_bytes += header.len() + length;
-        let first = parts.first().copied().unwrap_or_default();
-        let second = parts.get(1).copied().unwrap_or_default();
-        self.append([header, first, second]);
-    }
-
-    /// Adds to the tail. A tail that grew to its bound is sealed, because bytes written from its
-    /// front are given back only with the whole of it.
-    fn append(&mut self, parts: [&[u8]; 3]) {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        if self.tail.len() + length > TAIL_BYTES {
+    /// Adds a frame to the tail: its header for `length` bytes, and those that are copied. A tail that
+    /// grew to its bound is sealed first, because bytes written from its front are given back only
+    /// with the whole of it.
+    fn append(&mut self, opcode: u8, length: usize, copied: [&[u8]; 2]) {
+        let [head, body] = copied;
+        let bytes = HEADER_BYTES_MAX + head.len() + body.len();
+        if self.tail.len() + bytes > TAIL_BYTES {
             self.seal();
         }
-        self.tail.reserve(length);
-        for part in parts {
-            self.tail.extend_from_slice(part);
+        let begun = self.tail.len();
+        self.tail.reserve(bytes);
+        self.tail.push(LAST | opcode);
+        if let Ok(small @ ..=125) = u8::try_from(length) {
+            self.tail.push(small);
+        } else if let Ok(medium) = u16::try_from(length) {
+            self.tail.push(126);
+            self.tail.extend_from_slice(&medium.to_be_bytes());
+        } else {
+            self.tail.push(127);
+            self.tail.extend_from_slice(&(length as u64).to_be_bytes());
         }
+        self.queued_bytes += self.tail.len() - begun + length;
+        self.tail.extend_from_slice(head);
+        self.tail.extend_from_slice(body);
     }
 
     fn seal(&mut self) {
@@ -236,20 +225,13 @@ impl Segment {
             Segment::Body(body) => body,
         }
     }
-}
 
-/// An unmasked header with the number of its bytes.
-fn header(opcode: u8, length: usize) -> ([u8; 10], usize) {
-    let first = LAST | opcode;
-    if let Ok(small @ 0..=125) = u8::try_from(length) {
-        return ([first, small, 0, 0, 0, 0, 0, 0, 0, 0], 2);
+    fn truncate(&mut self, bytes: usize) {
+        match self {
+            Segment::Frames(frames) => frames.truncate(bytes),
+            Segment::Body(body) => body.truncate(bytes),
+        }
     }
-    if let Ok(medium) = u16::try_from(length) {
-        let [a, b] = medium.to_be_bytes();
-        return ([first, 126, a, b, 0, 0, 0, 0, 0, 0], 4);
-    }
-    let [a, b, c, d, e, f, g, h] = (length as u64).to_be_bytes();
-    ([first, 127, a, b, c, d, e, f, g, h], 10)
 }
 
 /// Where the frame ends in which byte `at` lies; `at` itself if a frame ends there. It may be
@@ -278,6 +260,8 @@ const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xA;
 
+/// A header without a mask.
+const HEADER_BYTES_MAX: usize = 10;
 /// Bodies from this size on are kept by reference: below it a copy costs less than the bookkeeping
 /// and a slice more in the system call.
 const SHARED_BYTES_MIN: usize = 8 << 10;

@@ -7,7 +7,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use hyper_util::rt::TokioIo;
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufStream, DuplexStream};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -222,22 +222,23 @@ proptest! {
             let message = content(1, size);
             socket.queue(&[], &message);
             let mut read = Vec::new();
-            let mut closed = false;
-            while !closed {
-                closed = socket.close(3001, "shutdown").now_or_never().is_some();
+            let mut goodbye = if answer { client::close(3001, "") } else { Vec::new() };
+            while socket.close(3001, "shutdown").now_or_never().is_none() {
                 socket.queue(&[], &message);
                 let mut space = [0; 1_000];
                 if let Some(bytes) = client.read(&mut space).now_or_never() {
                     read.extend(&space[..bytes.unwrap()]);
                 }
                 if client::answers(&read).0.len() == 2 {
-                    if answer {
-                        // May come in several writes.
-                        client.write_all(&client::close(3001, "")).now_or_never();
+                    if goodbye.is_empty() {
+                        client.shutdown().await.unwrap();
+                    } else if let Some(bytes) = client.write(&goodbye).now_or_never() {
+                        goodbye.drain(..bytes.unwrap());
                     }
-                    client.shutdown().await.unwrap();
                 }
+                tokio::task::yield_now().await;
             }
+            assert!(goodbye.is_empty());
             let goodbye = [&3001_u16.to_be_bytes()[..], b"shutdown"].concat();
             let expected = ([(BINARY, message.to_vec()), (CLOSE, goodbye)].to_vec(), &[][..]);
             assert!(client::answers(&read) == expected);
@@ -270,6 +271,35 @@ async fn pings_are_answered_while_nothing_is_received() {
     }
     soon(client.close(None)).await.unwrap();
     soon(server).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_follows_our_close_frame() {
+    let (mut client, mut socket) = pair(1_000);
+    assert!(socket.close(3001, "").now_or_never().is_none());
+    client.write_all(&client::frame(LAST | PING, b"late")).await.unwrap();
+    socket.queue_ping();
+    for _ in 0..2 {
+        assert!(socket.close(3001, "").now_or_never().is_none());
+    }
+    client.write_all(&client::close(3001, "")).await.unwrap();
+    soon(socket.close(3001, "")).await;
+    let mut read = Vec::new();
+    soon(client.read_to_end(&mut read)).await.unwrap();
+    let goodbye = (CLOSE, 3001_u16.to_be_bytes().to_vec());
+    assert_eq!(client::answers(&read).0, [goodbye]);
+}
+
+#[tokio::test]
+async fn a_stream_that_buffers_is_flushed() {
+    let (mut client, server) = tokio::io::duplex(1_000);
+    let mut socket = socket(BufStream::new(server));
+    socket.queue(&[], &content(1, 100));
+    soon(super::flush(&mut socket)).await.unwrap();
+    soon(client.read_exact(&mut [0; 102])).await.unwrap();
+    client.write_all(&client::frame(LAST | PING, b"")).await.unwrap();
+    assert!(super::receive(&mut socket).now_or_never().is_none());
+    soon(client.read_exact(&mut [0; 2])).await.unwrap();
 }
 
 #[tokio::test]
@@ -439,13 +469,24 @@ async fn a_flood_of_control_frames_is_ended() {
 
 #[tokio::test]
 async fn an_idle_connection_holds_nothing() {
-    assert!(size_of::<WebSocket<TcpStream>>() <= 320, "{}", size_of::<WebSocket<TcpStream>>());
-    let (_client, server) = tcp().await;
+    assert!(size_of::<WebSocket<TcpStream>>() <= 256, "{}", size_of::<WebSocket<TcpStream>>());
+    let (mut client, server) = tcp().await;
     let mut socket = socket(server);
     // No read buffer hides in the futures.
     assert!(size_of_val(&super::receive(&mut socket)) <= 64);
     assert!(size_of_val(&super::flush(&mut socket)) <= 64);
     assert!(size_of_val(&socket.close(1000, "")) <= 64);
+
+    socket.queue(&[], &content(1, 3_000));
+    soon(client.write_all(&client::frame(LAST | TEXT, b"one").repeat(2))).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(
+            soon(super::receive(&mut socket)).await,
+            Received::Message(Format::Text, _)
+        ));
+    }
+    assert!(super::receive(&mut socket).now_or_never().is_none());
+    assert_eq!((socket.queued_bytes(), socket.capacity()), (0, 0));
 }
 
 /// The whole way that the server takes: HTTP, upgrade, the bare socket and what was read behind

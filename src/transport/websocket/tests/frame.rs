@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use proptest::collection::vec;
-use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
 use proptest::sample::Index;
 
 use super::super::frame::{Event, Parser};
@@ -73,6 +73,9 @@ fn send(sent: &Sent, wire: &mut Vec<u8>, expected: &mut Vec<Event>) {
 }
 
 proptest! {
+    // Each case parses up to 400 kB, in the worst case byte by byte.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn reads_what_was_sent_however_it_is_cut(
         messages in vec(sent(), 0..6),
@@ -101,7 +104,9 @@ proptest! {
         }
         assert_eq!(events, expected);
     }
+}
 
+proptest! {
     #[test]
     fn survives_any_bytes_within_its_memory(
         chunks in vec(vec(any::<u8>(), 0..600), 0..40),

@@ -1,5 +1,7 @@
 use hyper::header::{CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use hyper::{Request, Version};
+use proptest::prelude::proptest;
+use regex::Regex;
 
 use super::super::handshake::{Accepted, Origins, Refused, accept};
 use crate::transport::Format;
@@ -38,6 +40,16 @@ fn origins(patterns: &[&str], origin: Option<&str>) -> u16 {
 
 fn value<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap())
+}
+
+proptest! {
+    /// Against regular expressions.
+    #[test]
+    fn a_star_stands_for_any_run_of_characters(pattern in "[ab*]{1,7}", origin in "[ab]{1,9}") {
+        let oracle = Regex::new(&format!("^{}$", pattern.replace('*', ".*"))).unwrap();
+        let expected = if oracle.is_match(&origin) { 101 } else { 403 };
+        assert_eq!(origins(&[&pattern], Some(&origin)), expected);
+    }
 }
 
 #[test]
@@ -170,4 +182,5 @@ fn patterns_decide_alone_where_there_are_any() {
     assert_eq!(origins(&["a*b*c"], Some("abc")), 101);
     assert_eq!(origins(&["a*b*c"], Some("acb")), 403);
     assert_eq!(origins(&["ab*bc"], Some("abc")), 403);
+    assert_eq!(origins(&["*a*a*"], Some("a")), 403);
 }

@@ -223,6 +223,30 @@ fn pings_are_all_answered_in_a_short_queue_and_the_latest_in_a_long_one() {
 }
 
 #[test]
+fn an_older_ping_is_not_answered_after_a_newer_one() {
+    let mut outgoing = Outgoing::default();
+    let mut socket = Socket::default();
+    outgoing.message(Format::Text, &content(1, 5_000), &Bytes::new());
+    outgoing.pong([0].into());
+    outgoing.pong([1].into());
+    assert!(!socket.take(&mut outgoing, 5_000));
+    outgoing.pong([2].into());
+    assert!(socket.take(&mut outgoing, usize::MAX));
+    let (answers, _) = client::answers(&socket.taken);
+    assert_eq!(answers[1..], [(client::PONG, vec![0]), (client::PONG, vec![2])]);
+}
+
+#[test]
+fn a_discarded_pong_holds_up_no_other() {
+    let mut outgoing = Outgoing::default();
+    outgoing.pong([0].into());
+    outgoing.discard();
+    outgoing.message(Format::Text, &content(1, 5_000), &Bytes::new());
+    outgoing.pong([1].into());
+    assert_eq!(outgoing.queued_bytes(), 5_004 + 3);
+}
+
+#[test]
 fn a_close_reason_is_cut_between_characters() {
     for (reason, kept) in [("", 0), ("bye", 3), (&"é".repeat(70), 122), (&"x".repeat(200), 123)] {
         let mut outgoing = Outgoing::default();
