@@ -1,1 +1,11 @@
+//! Tests of the session: by behaviour, against a model of the node, and by arbitrary sequences.
 
+mod bytes;
+mod close;
+mod commands;
+mod connect;
+mod model;
+mod recovery;
+mod server;
+mod subscribe;
+mod timers;
