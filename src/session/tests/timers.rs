@@ -129,6 +129,24 @@ fn an_expired_connection_ends_after_the_grace() {
     client.check(expect!["close 3005 connection expired"]);
 }
 
+/// Each subscribe looks for the earliest expiry anew.
+#[test]
+fn a_busy_client_expires_no_later_than_an_idle_one() {
+    let mut client = expiring(100);
+    for id in 2..40 {
+        if client.closed.is_some() {
+            break;
+        }
+        client.pass(seconds(5));
+        if client.closed.is_none() {
+            client.send(&format!(r#"{{"id":{id},"subscribe":{{"channel":"open:{id}"}}}}"#));
+            client.settle();
+        }
+    }
+    assert_eq!(client.closed.as_ref().map(|end| end.code), Some(3005));
+    assert!(client.now.unix <= later(126), "{:?}", client.now.unix);
+}
+
 #[test]
 fn a_refresh_keeps_the_connection() {
     let mut client = expiring(100);
