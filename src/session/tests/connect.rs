@@ -201,6 +201,15 @@ fn a_token_that_names_no_channel_refuses_the_connect() {
     }
 }
 
+/// `#a:b` would be of the namespace `#a`, which there is not.
+#[test]
+fn a_user_whose_id_makes_no_channel_connects_without_a_personal_one() {
+    let personal = Some(PersonalChannel::default());
+    let mut client = Client::new(context(|o| o.personal_channel = personal), Encoding::Json);
+    client.connect(&json!({"sub": "a:b"}));
+    client.check(expect![[r#"{"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","ping":25,"pong":true}}"#]]);
+}
+
 #[test]
 fn more_server_side_subscriptions_than_the_limit_end_the_connection() {
     let names = |count: usize| (0..count).map(|n| format!("open:{n}")).collect::<Vec<_>>();
