@@ -91,3 +91,26 @@ fn a_violation_of_the_transport_ends_the_connection_after_the_replies() {
         {"id":2,"subscribe":{"recoverable":true,"epoch":"e1","positioned":true}}
         close 3506 inappropriate protocol"#]]);
 }
+
+/// A connection hands over a whole batch before it looks at what came of it.
+#[test]
+fn nothing_follows_the_word_that_the_connection_ends() {
+    let mut client = Client::open();
+    client.subscribe_by_server("forced:a", ServerSubscribe::default());
+    client.settle();
+    client.received.clear();
+    let mut actions = Actions::default();
+    let push = |offset| {
+        let bytes = r#""pub":{"data":1}}}"#.into();
+        Mail::Push { sub: SubId(1), body: PushBody { offset, accepted: Default::default(), bytes } }
+    };
+    for mail in [push(1), Mail::Gap { sub: SubId(1) }, push(3)] {
+        client.session.handle_mail(mail, client.now, &mut actions);
+    }
+    assert_eq!(actions.writes().count(), 1);
+    assert_eq!(actions.close.as_ref().map(|end| end.code), Some(3010));
+    let mut actions = Actions::default();
+    client.session.handle_mail(push(4), client.now, &mut actions);
+    assert_eq!(actions.writes().count(), 0);
+    assert!(client.subscribers.iter().all(|(_, at, _)| *at == channel("forced:a")));
+}

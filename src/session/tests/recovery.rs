@@ -236,6 +236,41 @@ fn a_hole_ends_a_clients_subscription_before_anything_behind_it() {
 }
 
 #[test]
+fn a_hole_ends_a_session_subscribed_by_the_server_before_anything_behind_it() {
+    let mut client = Client::new(context(|_| ()), Encoding::Json);
+    client.publish_many("forced:a", 1..=5);
+    client.connect(&json!({"sub": "u", "channels": ["forced:a"]}));
+    client.settle();
+    client.received.clear();
+    client.publish("forced:a", 6);
+    client.publish_unseen("forced:a", 7);
+    client.publish_many("forced:a", 8..=9);
+    client.check(expect![[r#"
+        {"push":{"channel":"forced:a","pub":{"data":6,"offset":6}}}
+        close 3010 insufficient state"#]]);
+}
+
+/// An SDK takes the offset of what it gets: 8 before the unsubscribe would lose 7 for good.
+#[test]
+fn a_hole_while_the_history_is_read_hides_what_is_behind_it() {
+    let mut client = after_five("stream:a");
+    subscribe(&mut client, "stream:a", since(5, "e1"));
+    assert!(client.carry_out() && client.answer() && client.turn() && client.mail(1));
+    assert!(client.carry_out(), "the history is read");
+    client.publish("stream:a", 6);
+    client.publish_unseen("stream:a", 7);
+    client.publish_many("stream:a", 8..=9);
+    client.check(expect![[r#"
+        {"id":2,"subscribe":{"recoverable":true,"epoch":"e1","recovered":true,"offset":5,"positioned":true,"was_recovering":true}}
+        {"push":{"channel":"stream:a","pub":{"data":6,"offset":6}}}
+        {"push":{"channel":"stream:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#]]);
+    client.check_asked(expect![[r#"
+        join stream:a 1
+        history stream:a 301 since 5 "e1"
+        leave stream:a 1"#]]);
+}
+
+#[test]
 fn a_hole_means_nothing_to_a_subscription_without_position() {
     let mut client = after_five("stream:a");
     subscribe(&mut client, "stream:a", json!({}));
