@@ -6,6 +6,8 @@ mod commands;
 mod connect;
 mod model;
 mod recovery;
+mod sequences;
 mod server;
 mod subscribe;
 mod timers;
+mod witness;

@@ -190,6 +190,10 @@ impl Client {
         Self::connected(context(|_| ()), Encoding::Json)
     }
 
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     pub(super) fn connect(&mut self, claims: &Value) {
         let token = token(claims);
         self.send(&json!({"id": 1, "connect": {"token": token}}).to_string());
