@@ -120,6 +120,7 @@ impl Session {
             let name = self.context.namespaces.rules.personal(&personal.namespace, &claims.user);
             // A user id that is no part of a channel's name has no personal channel.
             if let Ok(channel) = Channel::parse(&name)
+                && self.context.namespaces.find(&name).is_some()
                 && !claims.subs.contains_key(&name)
             {
                 wanted.push((channel, ServerSubscribe::default()));

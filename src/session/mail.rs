@@ -34,6 +34,9 @@ impl Session {
         let encoding = self.origin.encoding;
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         if let Some(joining) = &mut subscription.joining {
+            if joining.gap {
+                return;
+            }
             joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
             if joining.buffered_bytes > limits::QUEUE_BYTES {
                 self.end_now(Disconnect::SLOW, actions);
@@ -61,17 +64,25 @@ impl Session {
         });
     }
 
-    /// Something was missed: a positioned subscription must recover.
+    /// Something was missed: a positioned subscription must recover. Nothing that was published
+    /// behind the hole may reach the client first, or it would recover from behind the hole.
     pub(super) fn lose(&mut self, sub: SubId, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        if !subscription.traits.positioned {
+            return;
+        }
         if let Some(joining) = &mut subscription.joining {
             joining.gap = true;
-        } else if subscription.traits.positioned {
-            match subscription.side {
-                Side::Client => {
-                    self.push_unsubscribed(sub, UnsubscribeCode::InsufficientState, actions);
-                }
-                Side::Server => self.end_now(Disconnect::INSUFFICIENT_STATE, actions),
+            return;
+        }
+        match subscription.side {
+            Side::Client => {
+                self.push_unsubscribed(sub, UnsubscribeCode::InsufficientState, actions);
+            }
+            Side::Server => {
+                let subscription = self.subscriptions.remove(sub).expect("found just above");
+                self.leave(subscription, actions);
+                self.end_now(Disconnect::INSUFFICIENT_STATE, actions);
             }
         }
     }

@@ -53,7 +53,7 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     pub(super) buffer: Vec<PushBody>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile.
+    /// A hole was announced meanwhile: `buffer` ends there, and so does the subscription.
     pub(super) gap: bool,
 }
 

@@ -1,1 +1,13 @@
+//! Tests of the session: by behaviour, against a model of the node, and by arbitrary sequences.
 
+mod bytes;
+mod close;
+mod commands;
+mod connect;
+mod model;
+mod recovery;
+mod sequences;
+mod server;
+mod subscribe;
+mod timers;
+mod witness;

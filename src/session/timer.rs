@@ -80,8 +80,8 @@ impl Session {
     pub(super) fn reschedule(&mut self, now: Now) {
         let options = &self.context.options;
         let end = |at: UnixMillis, grace: Duration| {
-            let left = Duration::from_millis(at.0.saturating_sub(now.unix.0));
-            now.moment.after(left).after(grace)
+            let left = after_grace(at, grace).0.saturating_sub(now.unix.0);
+            now.moment.after(Duration::from_millis(left))
         };
         let connection = self.expire_at.map(|at| end(at, options.expired_close_delay));
         self.timers.expiry = self
@@ -122,8 +122,7 @@ impl Session {
     fn expire(&mut self, now: Now, actions: &mut Actions) {
         let options = &self.context.options;
         let is_over = |at: Option<UnixMillis>, grace: Duration| {
-            let grace = u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
-            at.is_some_and(|at| at.0.saturating_add(grace) <= now.unix.0)
+            at.is_some_and(|at| after_grace(at, grace) <= now.unix)
         };
         if is_over(self.expire_at, options.expired_close_delay) {
             return self.end_now(Disconnect::EXPIRED, actions);
@@ -145,6 +144,10 @@ impl Session {
         // The wall clock may lag behind the monotonic one: look again in a while.
         self.timers.expiry = self.timers.expiry.map(|at| at.max(now.moment.after(RECHECK)));
     }
+}
+
+fn after_grace(at: UnixMillis, grace: Duration) -> UnixMillis {
+    UnixMillis(at.0.saturating_add(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX)))
 }
 
 const RECHECK: Duration = Duration::from_millis(100);
