@@ -14,8 +14,8 @@ use crate::base::Encoding;
 use crate::channel::{ServerCommand, ServerSubscribe};
 use crate::session::PersonalChannel;
 
-const CHANNELS: [&str; 8] =
-    ["open:a", "crowd:b", "discreet:c", "stream:d", "stream:e", "forced:f", "cache:g", "closed:h"];
+const CHANNELS: [&str; 7] =
+    ["open:a", "crowd:b", "closed:c", "discreet:d", "stream:e", "forced:f", "cache:g"];
 
 #[derive(Clone, Debug)]
 enum Command {
@@ -65,6 +65,8 @@ enum Step {
     Settle,
     Publish(&'static str),
     Unseen(&'static str),
+    /// A hole that the session is told of at once.
+    Hole(&'static str),
     Gap(&'static str),
     ForgetStream(&'static str),
     ForgetHistory(&'static str),
@@ -110,7 +112,7 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn step() -> impl Strategy<Value = Step> {
     let channel = || select(&CHANNELS[..]);
-    let kept = || select(&CHANNELS[3..7]);
+    let kept = || select(&CHANNELS[4..7]);
     prop_oneof![
         60 => vec(command(), 1..4).prop_map(Step::Frame),
         60 => (1..4_u8).prop_map(Step::CarryOut),
@@ -120,6 +122,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => Just(Step::Settle),
         60 => channel().prop_map(Step::Publish),
         8 => kept().prop_map(Step::Unseen),
+        20 => kept().prop_map(Step::Hole),
         4 => channel().prop_map(Step::Gap),
         2 => kept().prop_map(Step::ForgetStream),
         2 => kept().prop_map(Step::ForgetHistory),
@@ -171,6 +174,12 @@ impl Run {
             Step::Settle => client.settle(),
             Step::Publish(name) => client.publish(name, 1),
             Step::Unseen(name) => client.publish_unseen(name, 1),
+            Step::Hole(name) => {
+                client.publish_unseen(name, 1);
+                client.publish(name, 1);
+                while client.turn() {}
+                client.mail(usize::MAX);
+            }
             Step::Gap(name) => client.gap(name),
             Step::ForgetStream(name) => client.forget_stream(name),
             Step::ForgetHistory(name) => client.forget_history(name),
@@ -302,7 +311,7 @@ impl Run {
         self.look();
         if self.client.closed.is_none() {
             // The next publication shows a hole that nobody has noticed.
-            CHANNELS[3..7].iter().for_each(|name| self.client.publish(name, 1));
+            CHANNELS[4..7].iter().for_each(|name| self.client.publish(name, 1));
             self.client.settle();
             self.look();
         }
