@@ -38,10 +38,9 @@ impl Session {
                 return;
             }
             joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
-            if joining.buffered_bytes > limits::QUEUE_BYTES {
+            joining.buffer.push(body);
+            if self.subscriptions.buffered_bytes() > limits::QUEUE_BYTES {
                 self.end_now(Disconnect::SLOW, actions);
-            } else {
-                joining.buffer.push(body);
             }
             return;
         }

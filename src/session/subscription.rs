@@ -142,6 +142,11 @@ impl Subscriptions {
         self.list.iter().filter(|one| one.side == side).count()
     }
 
+    /// What waits for subscriptions on their way, all together.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.list.iter().filter_map(|one| one.joining.as_ref()).map(|one| one.buffered_bytes).sum()
+    }
+
     pub(super) fn is_joining(&self) -> bool {
         self.list.iter().any(|one| one.joining.is_some())
     }
