@@ -161,7 +161,7 @@ impl Node {
             mailbox: Pile::default(),
             requests: VecDeque::new(),
             answers: VecDeque::new(),
-            witness: Witness::default(),
+            witness: Witness::new(40),
             commands: 0,
             is_closed: false,
         }

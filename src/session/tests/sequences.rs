@@ -153,7 +153,7 @@ impl Run {
             options.personal_channel = Some(personal);
         });
         let mut client = Client::new(context, encoding);
-        let mut witness = Witness::default();
+        let mut witness = Witness::new(0);
         witness.ask(1, Asked::Connect);
         client
             .connect(&json!({"sub": "u", "exp": START + 100, "channels": ["crowd:x", "forced:f"]}));
