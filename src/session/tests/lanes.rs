@@ -182,13 +182,17 @@ impl Node {
                 self.clients[client].send(request, Asked::Other);
             }
             Step::Publish { channel: at, count } => {
-                (0..count).for_each(|_| drop(self.publish(&channel(CHANNELS[at]), number(1))));
+                for _ in 0..count {
+                    self.publish(&channel(CHANNELS[at]), number(1));
+                }
             }
-            Step::CarryOut { client } => drop(self.carry_out(client)),
-            Step::Answer { client } => drop(self.clients[client].answer()),
-            Step::Mail { client, most } => drop(self.clients[client].mail(most)),
+            Step::CarryOut { client } => _ = self.carry_out(client),
+            Step::Answer { client } => _ = self.clients[client].answer(),
+            Step::Mail { client, most } => _ = self.clients[client].mail(most),
             Step::Lane { count, portion } => {
-                (0..count).for_each(|_| drop(self.turn(portion)));
+                for _ in 0..count {
+                    self.turn(portion);
+                }
             }
             Step::Leave { client } => self.clients[client].close(),
         }
@@ -229,7 +233,13 @@ impl Node {
                 let page = self.engine.history(&channel, query, RETENTION, NOW);
                 Answer::History(page.now_or_never().unwrap().unwrap())
             }
-            _ => Answer::Done,
+            Request::Enter { .. }
+            | Request::Exit { .. }
+            | Request::AddPresence { .. }
+            | Request::RemovePresence { .. }
+            | Request::Presence { .. }
+            | Request::PresenceStats { .. }
+            | Request::Announce { .. } => Answer::Done,
         };
         self.clients[index].answers.push_back(answer);
         true

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -12,6 +13,7 @@ use super::model::{Client, START, channel, context, later, token};
 use super::witness::{Asked, Witness};
 use crate::base::Encoding;
 use crate::channel::{ServerCommand, ServerSubscribe};
+use crate::protocol::{decode_commands, encode};
 use crate::session::PersonalChannel;
 
 const CHANNELS: [&str; 7] =
@@ -163,13 +165,15 @@ impl Run {
     fn take(&mut self, step: Step) {
         let client = &mut self.client;
         let repeat = |client: &mut Client, times: u8, act: fn(&mut Client) -> bool| {
-            (0..times).for_each(|_| drop(act(client)));
+            for _ in 0..times {
+                act(client);
+            }
         };
         match step {
             Step::Frame(commands) => return self.frame(commands),
             Step::CarryOut(times) => repeat(client, times, Client::carry_out),
             Step::Turn(times) => repeat(client, times, Client::turn),
-            Step::Mail(most) => drop(client.mail(usize::from(most))),
+            Step::Mail(most) => _ = client.mail(usize::from(most)),
             Step::Answer(times) => repeat(client, times, Client::answer),
             Step::Settle => client.settle(),
             Step::Publish(name) => client.publish(name, 1),
@@ -208,18 +212,18 @@ impl Run {
             return;
         }
         let lines: Vec<String> = commands.into_iter().map(|command| self.line(command)).collect();
-        let lines = lines.join("\n");
-        if self.client.encoding() == Encoding::Protobuf {
-            // What cannot be read as JSON has no Protobuf either.
-            let commands = crate::protocol::decode_commands(Encoding::Json, &lines.into());
-            let frame: Vec<u8> = commands
-                .map_while(Result::ok)
-                .flat_map(|command| crate::protocol::encode(Encoding::Protobuf, &command))
-                .collect();
-            self.client.frame(&frame.into());
-        } else {
-            self.client.frame(&lines.into());
-        }
+        let lines = Bytes::from(lines.join("\n"));
+        let frame = match self.client.encoding() {
+            Encoding::Json => lines,
+            Encoding::Protobuf => decode_commands(Encoding::Json, &lines)
+                .flat_map(|command| match command {
+                    Ok(command) => encode(Encoding::Protobuf, &command),
+                    // What is no JSON becomes a message that is cut off.
+                    Err(_) => Bytes::from_static(&[127]),
+                })
+                .collect(),
+        };
+        self.client.frame(&frame);
         self.look();
     }
 

@@ -165,10 +165,8 @@ impl Witness {
     }
 
     fn end(&mut self, channel: &str) {
-        if let Some(seen) = self.subscribed.remove(channel) {
-            if seen.positioned {
-                self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
-            }
+        if let Some(seen) = self.subscribed.remove(channel).filter(Seen::is_positioned) {
+            self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
         }
     }
 }
