@@ -53,7 +53,7 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     pub(super) buffer: Vec<PushBody>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile: `buffer` ends there, and so does the subscription.
+    /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,
 }
 

@@ -414,10 +414,15 @@ impl Client {
         self.turns.push_back(Turn::Gap(channel(name)));
     }
 
-    /// The stream is lost with its epoch; the lanes are told.
+    /// The stream is lost with its epoch, of which nothing is under way any more; lanes and session
+    /// are told at once.
     pub(super) fn forget_stream(&mut self, name: &str) {
+        while self.turn() {}
+        self.mail(usize::MAX);
         self.streams.remove(&channel(name));
         self.gap(name);
+        while self.turn() {}
+        self.mail(usize::MAX);
     }
 
     /// The publications of a stream are gone, its position is not.

@@ -262,12 +262,24 @@ fn a_hole_while_the_history_is_read_hides_what_is_behind_it() {
     client.publish_many("stream:a", 8..=9);
     client.check(expect![[r#"
         {"id":2,"subscribe":{"recoverable":true,"epoch":"e1","recovered":true,"offset":5,"positioned":true,"was_recovering":true}}
-        {"push":{"channel":"stream:a","pub":{"data":6,"offset":6}}}
         {"push":{"channel":"stream:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#]]);
     client.check_asked(expect![[r#"
         join stream:a 1
         history stream:a 301 since 5 "e1"
         leave stream:a 1"#]]);
+}
+
+/// 6 is of the old stream: a client that took it for one of the new would miss the new one's 6.
+#[test]
+fn a_new_epoch_while_subscribing_hides_what_is_of_the_old() {
+    let mut client = after_five("stream:a");
+    subscribe(&mut client, "stream:a", json!({"recoverable": true}));
+    assert!(client.carry_out() && client.answer() && client.turn() && client.mail(1));
+    client.publish("stream:a", 6);
+    client.forget_stream("stream:a");
+    client.check(expect![[r#"
+        {"id":2,"subscribe":{"recoverable":true,"epoch":"e2","positioned":true}}
+        {"push":{"channel":"stream:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#]]);
 }
 
 #[test]
