@@ -38,10 +38,9 @@ impl Session {
                 return;
             }
             joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
-            if joining.buffered_bytes > limits::QUEUE_BYTES {
+            joining.buffer.push(body);
+            if self.subscriptions.buffered_bytes() > limits::QUEUE_BYTES {
                 self.end_now(Disconnect::SLOW, actions);
-            } else {
-                joining.buffer.push(body);
             }
             return;
         }
@@ -72,7 +71,11 @@ impl Session {
             return;
         }
         if let Some(joining) = &mut subscription.joining {
+            // The history to come may be that of a new epoch, which what waits here does not
+            // follow; from the position of the reply the client recovers either way.
             joining.gap = true;
+            joining.buffer = Vec::new();
+            joining.buffered_bytes = 0;
             return;
         }
         match subscription.side {

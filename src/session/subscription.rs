@@ -53,7 +53,7 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     pub(super) buffer: Vec<PushBody>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile: `buffer` ends there, and so does the subscription.
+    /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,
 }
 
@@ -140,6 +140,11 @@ impl Subscriptions {
 
     pub(super) fn count(&self, side: Side) -> usize {
         self.list.iter().filter(|one| one.side == side).count()
+    }
+
+    /// What waits for subscriptions on their way, all together.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.list.iter().filter_map(|one| one.joining.as_ref()).map(|one| one.buffered_bytes).sum()
     }
 
     pub(super) fn is_joining(&self) -> bool {

@@ -100,7 +100,7 @@ fn namespaces() -> Namespaces {
 enum Turn {
     Join(SubId, Channel, bool),
     Leave(SubId),
-    Event(Channel, u64, protocol::PushBody),
+    Event(Channel, u64, Box<protocol::PushBody>),
     Gap(Channel),
 }
 
@@ -268,7 +268,7 @@ impl Client {
             }
             Turn::Leave(gone) => self.subscribers.retain(|(sub, ..)| *sub != gone),
             Turn::Event(channel, offset, event) => {
-                let is_heard = |hears| hears || matches!(event, protocol::PushBody::Pub(_));
+                let is_heard = |hears| hears || matches!(*event, protocol::PushBody::Pub(_));
                 let bytes = encode_push_body(self.encoding, &event);
                 for (sub, at, hears) in &self.subscribers {
                     if *at == channel && is_heard(*hears) {
@@ -345,7 +345,7 @@ impl Client {
                 } else {
                     protocol::PushBody::Leave(Leave { info })
                 };
-                self.turns.push_back(Turn::Event(channel, 0, event));
+                self.turns.push_back(Turn::Event(channel, 0, event.into()));
             }
         }
         Answer::Done
@@ -384,7 +384,7 @@ impl Client {
                 self.turns.push_back(Turn::Gap(channel.clone()));
             }
             let event = protocol::PushBody::Pub(wire::publication(&publication));
-            self.turns.push_back(Turn::Event(channel.clone(), offset, event));
+            self.turns.push_back(Turn::Event(channel.clone(), offset, event.into()));
         } else if keeps {
             self.holes.insert(channel.clone());
         }
@@ -414,10 +414,15 @@ impl Client {
         self.turns.push_back(Turn::Gap(channel(name)));
     }
 
-    /// The stream is lost with its epoch; the lanes are told.
+    /// The stream is lost with its epoch, of which nothing is under way any more; lanes and session
+    /// are told at once.
     pub(super) fn forget_stream(&mut self, name: &str) {
+        while self.turn() {}
+        self.mail(usize::MAX);
         self.streams.remove(&channel(name));
         self.gap(name);
+        while self.turn() {}
+        self.mail(usize::MAX);
     }
 
     /// The publications of a stream are gone, its position is not.

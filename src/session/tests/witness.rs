@@ -35,11 +35,17 @@ pub(super) struct Witness {
     asked: BTreeMap<u32, Asked>,
     is_connected: bool,
     pub(super) subscribed: BTreeMap<String, Seen>,
+    /// So many publications of each stream are kept: who missed no more recovers.
+    kept: u64,
     /// Where ended subscriptions stood.
     pub(super) positions: BTreeMap<String, (u64, String)>,
 }
 
 impl Witness {
+    pub(super) fn new(kept: u64) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     pub(super) fn ask(&mut self, id: u32, asked: Asked) {
         assert!(self.asked.insert(id, asked).is_none(), "tests use an id once");
     }
@@ -99,6 +105,14 @@ impl Witness {
         };
         assert!(result.positioned || !result.recoverable);
         assert_eq!(result.positioned, !seen.epoch.is_empty());
+        if let Some((offset, epoch)) = &since
+            && result.was_recovering
+            && !result.recovered
+            && *epoch == seen.epoch
+        {
+            let missed = result.offset.checked_sub(*offset);
+            assert!(missed.is_none_or(|missed| missed > self.kept), "{missed:?} could be had");
+        }
         if let Some((offset, epoch)) = since.filter(|_| result.recovered && !is_cache) {
             assert!(result.was_recovering);
             assert_eq!(result.offset, offset, "a recovered client goes on from where it was");
@@ -151,10 +165,8 @@ impl Witness {
     }
 
     fn end(&mut self, channel: &str) {
-        if let Some(seen) = self.subscribed.remove(channel) {
-            if seen.positioned {
-                self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
-            }
+        if let Some(seen) = self.subscribed.remove(channel).filter(Seen::is_positioned) {
+            self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
         }
     }
 }
