@@ -13,7 +13,8 @@ use crate::access::token::{ConnectClaims, SubscribeOptions, TokenError};
 use crate::base::{Encoding, Now, limits};
 use crate::channel::{Channel, ServerCommand, ServerSubscribe, Since};
 use crate::protocol::{
-    ConnectRequest, ConnectResult, Disconnect, ErrorCode, Reply, SubscribeRequest, SubscribeResult,
+    ConnectRequest, ConnectResult, Disconnect, ErrorCode, Reply, SubsEntry, SubscribeRequest,
+    SubscribeResult,
 };
 
 /// A connect under way.
@@ -145,7 +146,8 @@ impl Session {
                 .get(channel.as_str())
                 .filter(|one| one.recover)
                 .map(|one| Since { offset: one.offset, epoch: one.epoch.clone() });
-            self.subscribe_by_server(channel, &options, JoinAnswer::Connect, actions);
+            let answer = JoinAnswer::Connect(options.data.clone());
+            self.subscribe_by_server(channel, &options, answer, actions);
         }
     }
 
@@ -192,7 +194,11 @@ impl Session {
             version: self.context.version.to_owned(),
             expires: self.expire_at.is_some(),
             ttl: self.expire_at.map_or(0, |at| seconds_until(at, now)),
-            subs: connecting.results,
+            subs: connecting
+                .results
+                .into_iter()
+                .map(|(channel, result)| SubsEntry::new(channel, result))
+                .collect(),
             ping: u32::try_from(ping).unwrap_or(u32::MAX),
             pong: ping > 0,
             ..ConnectResult::default()

@@ -73,8 +73,8 @@ pub(super) struct Recovery {
 pub(super) enum JoinAnswer {
     /// A reply to the command of this id, with this data.
     Reply { id: u32, data: bytes::Bytes },
-    /// The connect reply's `subs`.
-    Connect,
+    /// The connect reply's `subs`, with this data.
+    Connect(bytes::Bytes),
     /// A subscribe push, with this data.
     Push(bytes::Bytes),
 }

@@ -159,7 +159,7 @@ fn server_side_subscriptions_come_in_the_reply_and_nothing_before_it() {
     while client.mail(1) {}
     client.check_now(&expect![[""]]);
     client.check(expect![[r#"
-        {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","subs":{"crowd:b":{},"forced:a":{"recoverable":true,"epoch":"e1","offset":4,"positioned":true},"users:#u":{}},"ping":25,"pong":true}}
+        {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","subs":{"crowd:b":{},"forced:a":{"recoverable":true,"epoch":"e1","offset":4,"positioned":true,"data":{"b":2}},"users:#u":{}},"ping":25,"pong":true}}
         {"push":{"channel":"crowd:b","pub":{"data":5}}}
         {"push":{"channel":"crowd:b","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}
         {"push":{"refresh":{"expires":true,"ttl":60}}}

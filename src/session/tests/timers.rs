@@ -97,6 +97,7 @@ fn a_transport_that_pings_by_itself_gets_no_empty_replies() {
         client.feed(|session, now, actions| {
             session.handle_timeout(now, actions);
             pings += u32::from(std::mem::take(&mut actions.native_ping));
+            session.handle_native_pong();
         });
     }
     assert_eq!(pings, 3);

@@ -74,8 +74,9 @@ impl Witness {
         match asked {
             Asked::Connect => {
                 self.is_connected = true;
-                for (channel, result) in reply.connect.expect("its result").subs {
-                    self.subscribe(channel, result, None, false);
+                for entry in reply.connect.expect("its result").subs {
+                    let result = entry.result.expect("written even where nothing is set");
+                    self.subscribe(entry.channel, result, None, false);
                 }
             }
             Asked::Subscribe { channel, is_cache, since } => {
