@@ -18,3 +18,5 @@ mod server;
 mod session;
 mod telemetry;
 mod transport;
+
+pub use cli::run;

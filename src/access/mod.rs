@@ -4,3 +4,4 @@ mod permission;
 pub(crate) mod token;
 
 pub(crate) use permission::{Identity, Request};
+pub(crate) use token::wildcard_matches;

@@ -32,6 +32,8 @@ pub(crate) const TOKEN_BYTES: usize = 16 << 10;
 /// Memory of one compiled regular expression from a token's capabilities or from the options that
 /// check tokens.
 pub(crate) const REGEX_BYTES: usize = 256 << 10;
+/// Regular expressions in one token's capabilities; every session keeps its own.
+pub(crate) const CAPABILITY_REGEXES: usize = 16;
 
 /// Default size of a message from a client, a whole frame after reassembly.
 pub(crate) const MESSAGE_BYTES: usize = 65_536;
@@ -50,14 +52,18 @@ pub(crate) const SESSION_REQUESTS: usize = 256;
 /// least one publication), a recovery that needs more is answered `recovered: false`.
 pub(crate) const HISTORY_REPLY_BYTES: usize = 1 << 20;
 /// Expired publications, streams and keys that an engine drops before it lets publishers of the
-/// partition have a turn: some tens of microseconds.
+/// partition have a turn.
 pub(crate) const EXPIRY_STEPS: usize = 256;
 /// Such turns in one partition each second; what is left waits for the next second, bounded by
 /// the engine's caps.
 pub(crate) const EXPIRY_ROUNDS: usize = 16;
 
+/// How long a backend may take to send the body of a request.
+pub(crate) const API_BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a request body on the server API.
 pub(crate) const API_BODY_BYTES: usize = 4 << 20;
+/// Bytes of a request's line and headers.
+pub(crate) const HTTP_BUFFER_BYTES: usize = 16 << 10;
 /// How long a client may take to send its complete request headers.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a close frame may take to reach a client that does not read.
@@ -65,8 +71,29 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of a close frame's reason (RFC 6455 section 5.5: control frames carry 125 bytes, two are
 /// the code).
 pub(crate) const CLOSE_REASON_BYTES: usize = 123;
+/// Bytes read from a socket at once, into space on the stack.
+pub(crate) const READ_BYTES: usize = 8 << 10;
+/// WebSocket control frames and empty fragments that a client may send in a row, without a whole
+/// message or a pause between them.
+pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
+
+/// Bytes of a configuration file or of one environment variable.
+pub(crate) const CONFIG_BYTES: usize = 1 << 20;
+/// Bytes of one text in the configuration; the longest are keys in PEM.
+pub(crate) const CONFIG_TEXT_BYTES: usize = 16 << 10;
+/// Entries of one list in the configuration.
+pub(crate) const CONFIG_LIST: usize = 1024;
+/// Faults of a configuration that are told one by one, and warnings.
+pub(crate) const CONFIG_FAULTS: usize = 100;
+/// Bytes of a compiled regular expression.
+pub(crate) const CONFIG_REGEX_BYTES: usize = 1 << 20;
+/// Namespaces of a node.
+pub(crate) const NAMESPACES: usize = 1024;
+/// Bytes of a namespace's name.
+pub(crate) const NAMESPACE_BYTES: usize = 128;
 
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
 const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");
+const _: () = assert!(NAMESPACE_BYTES < CHANNEL_BYTES);

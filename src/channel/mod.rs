@@ -9,6 +9,8 @@ mod publication;
 mod recovery;
 
 pub(crate) use history::Stream;
+#[cfg(test)]
+pub(crate) use history::weight;
 pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
 pub(crate) use name::{Channel, ChannelError, ChannelRules};
 pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};

@@ -106,6 +106,11 @@ impl Namespaces {
         }
     }
 
+    /// Whether nothing was configured: no namespace, and no stream in channels without one.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.named.is_empty() && !self.without.options.keeps_history()
+    }
+
     /// The namespace that a channel's name names; `None` where there is no such namespace.
     pub(crate) fn find(&self, channel: &str) -> Option<&Arc<Namespace>> {
         match self.rules.namespace(channel) {

@@ -21,12 +21,8 @@ pub(crate) enum Recovery {
 /// highest number of publications that a recovery may replay.
 pub(crate) fn recovery_query(since: &Since, limit: usize, mode: RecoveryMode) -> HistoryQuery {
     match mode {
-        // One more than the limit, so that a page that is full tells too many from just enough.
-        RecoveryMode::Stream => HistoryQuery {
-            limit: limit.saturating_add(1),
-            since: Some(since.clone()),
-            reverse: false,
-        },
+        // The top of the page tells whether there is more than the limit.
+        RecoveryMode::Stream => HistoryQuery { limit, since: Some(since.clone()), reverse: false },
         RecoveryMode::Cache => HistoryQuery { limit: 1, since: None, reverse: true },
     }
 }

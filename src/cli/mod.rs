@@ -1,1 +1,130 @@
-//! cli
+//! The commands of the program, one file each. They return what to print; `main` reads the
+//! configuration and the clock, prints, and chooses the exit code.
+
+mod config;
+mod serve;
+mod token;
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Delivers what happens near a person to that person's phone, now.
+#[derive(Debug, Parser)]
+#[command(name = "nearcast", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node
+    Serve(serve::ServeArgs),
+    /// Validate, document or exemplify the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Make and read connection and subscription tokens
+    Token {
+        /// Take secret and keys from this configuration
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        token: token::TokenArgs,
+    },
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Failed,
+    /// The command line or the configuration is wrong.
+    Misused,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::Misused => 2,
+        })
+    }
+}
+
+/// Runs the program with its arguments, the first of which is its own name. The exit code is 0 for
+/// done (a drain ends in 0), 1 for failed, 2 for a wrong command line or configuration.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(fault) => {
+            let code = if fault.use_stderr() { Outcome::Misused } else { Outcome::Done };
+            // Nothing is left to be done where the terminal is gone.
+            drop(fault.print());
+            return code.into();
+        }
+    };
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(command) => {
+            let answer = config::run(&command, config::environment());
+            print(&answer.text);
+            return ExitCode::from(answer.code);
+        }
+        Command::Token { config, token } => run_token(config.as_deref(), &token),
+    }
+    .into()
+}
+
+fn run_token(path: Option<&Path>, arguments: &token::TokenArgs) -> Outcome {
+    let options = match load(path) {
+        Ok(config) => config.token,
+        Err(outcome) => return outcome,
+    };
+    match token::run(arguments, &options, Clock::new().now().unix) {
+        Ok(text) => {
+            print(&text);
+            Outcome::Done
+        }
+        Err(fault) => {
+            complain(&fault);
+            Outcome::Misused
+        }
+    }
+}
+
+/// Reads the configuration, telling faults and warnings.
+fn load(path: Option<&Path>) -> Result<Config, Outcome> {
+    match Config::load(path, config::environment()) {
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                complain(&format_args!("warning: {}: {}", warning.key, warning.message));
+            }
+            Ok(config)
+        }
+        Err(faults) => {
+            complain(&faults);
+            Err(Outcome::Misused)
+        }
+    }
+}
+
+/// To standard output, whose reader may be gone.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
+    drop(out.write_all(text.as_bytes()).and_then(|()| out.write_all(end.as_bytes())));
+    drop(out.flush());
+}
+
+/// To standard error, whose reader may be gone.
+fn complain(fault: &dyn std::fmt::Display) {
+    drop(writeln!(std::io::stderr().lock(), "{fault}"));
+}

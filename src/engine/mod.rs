@@ -110,6 +110,9 @@ pub(crate) trait Broker: Send + Sync + Debug {
     fn expire(&self, now: Now);
 }
 
+/// One client in a channel, and what others may know of it.
+pub(crate) type Member = (ClientId, Arc<ClientDetails>);
+
 /// Who is in a channel.
 pub(crate) trait Presence: Send + Sync + Debug {
     fn add<'a>(
@@ -126,10 +129,8 @@ pub(crate) trait Presence: Send + Sync + Debug {
     ) -> Pending<'a, Result<(), EngineError>>;
 
     /// Everyone in the channel, in no order.
-    fn members<'a>(
-        &'a self,
-        channel: &'a Channel,
-    ) -> Pending<'a, Result<Vec<(ClientId, Arc<ClientDetails>)>, EngineError>>;
+    fn members<'a>(&'a self, channel: &'a Channel)
+    -> Pending<'a, Result<Vec<Member>, EngineError>>;
 
     /// Number of clients and of distinct users; cheaper than [`Presence::members`].
     fn counts<'a>(

@@ -166,6 +166,7 @@ impl<T: Transport> Connection<T> {
                     self.session.handle_violation(wrong_format(format), now, actions);
                 }
             }
+            Step::Received(Received::Pong) => self.session.handle_native_pong(),
             Step::Received(Received::Closed) => return Some(End::Gone),
             Step::Received(Received::Violation { code, reason }) => {
                 return Some(End::Violation { code, reason });
@@ -228,7 +229,8 @@ impl<T: Transport> Connection<T> {
         };
         let goodbye = async {
             let (code, reason) = match &end {
-                End::Gone => return,
+                // The answer to the client's goodbye may still be due.
+                End::Gone => (1000, ""),
                 End::Close(disconnect) => {
                     node.metrics.disconnected(disconnect.code);
                     (disconnect.code, &*disconnect.reason)

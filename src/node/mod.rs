@@ -61,6 +61,8 @@ pub(crate) struct Node {
     broker: Arc<dyn Broker>,
     presence: Arc<dyn Presence>,
     sessions: AtomicU64,
+    /// Different for every run.
+    uid: String,
     /// Lanes, directory and upkeep: they outlive the connections.
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -73,7 +75,8 @@ impl Node {
         let tasks = TaskTracker::new();
         let lanes = Lanes::start(options.lanes, &tasks, &metrics);
         let directory = Directory::start(&tasks, options.user_connection_limit);
-        let broker = MemoryEngine::new(&options.memory, boot(), Arc::new(lanes.clone()));
+        let boot = boot();
+        let broker = MemoryEngine::new(&options.memory, boot, Arc::new(lanes.clone()));
         let stop = CancellationToken::new();
         let node = Arc::new(Self {
             clock,
@@ -85,6 +88,7 @@ impl Node {
             broker: Arc::new(broker),
             presence: Arc::new(MemoryPresence::new()),
             sessions: AtomicU64::new(0),
+            uid: format!("{boot:016x}"),
             tasks,
             stop,
         });
@@ -100,6 +104,11 @@ impl Node {
     /// Replaces what sessions that begin from now on share.
     pub(crate) fn set_context(&self, context: Context) {
         self.context.send_replace(Arc::new(context));
+    }
+
+    /// Names this run of the node.
+    pub(crate) fn uid(&self) -> &str {
+        &self.uid
     }
 
     /// The metrics in Prometheus' text format.

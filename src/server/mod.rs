@@ -1,5 +1,175 @@
-//! Listeners and what they serve.
+//! Listeners and what they serve: client transports and the server API on one address, health and
+//! metrics on another. The life of a node in a process is here: start, drain, stop.
 
+mod admin;
+mod admission;
+mod api;
+mod front;
+mod listener;
 mod options;
+mod stream;
+mod tls;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::base::limits;
+use crate::node::Node;
+use crate::transport::websocket::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles, WebSocketOptions};
+pub(crate) use tls::TlsError;
+
+use admission::Admission;
+use front::Front;
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    #[error("{option} {address}: cannot listen: {source}")]
+    Bind { option: &'static str, address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// Where a server listens; `None` for what is off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
+}
+
+/// A node that listens.
+#[derive(Debug)]
+pub(crate) struct Server {
+    shared: Arc<Shared>,
+    addresses: Addresses,
+    tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
+    /// The client listener and its connections, and what ends the listener and idle connections.
+    clients: TaskTracker,
+    closing: CancellationToken,
+    /// The same for the operator.
+    operators: TaskTracker,
+    closed: CancellationToken,
+}
+
+/// What every connection of a server shares.
+#[derive(Debug)]
+struct Shared {
+    node: Arc<Node>,
+    options: ServerOptions,
+    origins: Origins,
+    admission: Arc<Admission>,
+    draining: AtomicBool,
+}
+
+impl Server {
+    /// Binds and serves, on the current runtime.
+    pub(crate) async fn start(node: Arc<Node>, options: ServerOptions) -> Result<Self, StartError> {
+        let tls = match &options.tls {
+            Some(files) => Some(watch::Sender::new(tls::load(files)?)),
+            None => None,
+        };
+        let http = bind("listen.http", options.http).await?;
+        let admin = bind("listen.admin", options.admin).await?;
+        let address = |listener: &Option<TcpListener>| {
+            listener.as_ref().and_then(|listener| listener.local_addr().ok())
+        };
+        let addresses = Addresses { http: address(&http), admin: address(&admin) };
+        let shared = Arc::new(Shared {
+            node,
+            origins: Origins::new(options.allowed_origins.clone()),
+            admission: Admission::new(options.connection_limit, options.connection_rate_limit),
+            draining: AtomicBool::new(false),
+            options,
+        });
+        let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
+        let (clients, operators) = (TaskTracker::new(), TaskTracker::new());
+        if let Some(listener) = http {
+            let front = Arc::new(Front {
+                shared: shared.clone(),
+                certificates: tls.as_ref().map(watch::Sender::subscribe),
+                closing: closing.clone(),
+            });
+            let (connections, stop) = (clients.clone(), closing.clone());
+            clients.spawn(listener::run(listener, connections, stop, move |stream, peer| {
+                front::serve(front.clone(), stream, peer)
+            }));
+        }
+        if let Some(listener) = admin {
+            let connections = operators.clone();
+            let (shared, closed) = (shared.clone(), closed.clone());
+            operators.spawn(listener::run(
+                listener,
+                connections,
+                closed.clone(),
+                move |stream, _| admin::serve(shared.clone(), stream, closed.clone()),
+            ));
+        }
+        info!(http = ?addresses.http, admin = ?addresses.admin, "listening");
+        Ok(Self { shared, addresses, tls, clients, closing, operators, closed })
+    }
+
+    pub(crate) fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.shared.node
+    }
+
+    /// Reads certificate and key again, for connections from now on.
+    pub(crate) fn reload_tls(&self) -> Result<(), TlsError> {
+        if let (Some(files), Some(sender)) = (&self.shared.options.tls, &self.tls) {
+            sender.send_replace(tls::load(files)?);
+        }
+        Ok(())
+    }
+
+    /// Drains: nobody connects any more, clients are told to reconnect elsewhere over
+    /// `shutdown_spread`, and what is left after `shutdown_timeout` is dropped.
+    pub(crate) async fn shut_down(self) {
+        let options = &self.shared.options;
+        let (spread, deadline) = (options.shutdown_spread, options.shutdown_timeout);
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.closing.cancel();
+        self.clients.close();
+        info!("draining");
+        let drained = async {
+            self.shared.node.drain(spread).await;
+            self.clients.wait().await;
+        };
+        let in_time = tokio::time::timeout(deadline, drained).await.is_ok();
+        if !in_time {
+            warn!(left = self.clients.len(), "the drain took too long; dropping what is left");
+        }
+        // The operator could ask until the last client was gone.
+        self.closed.cancel();
+        self.operators.close();
+        drop(tokio::time::timeout(limits::CLOSE_TIMEOUT, self.operators.wait()).await);
+        self.shared.node.stop();
+        info!("stopped");
+    }
+}
+
+impl Shared {
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+async fn bind(
+    option: &'static str,
+    address: Option<SocketAddr>,
+) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    let bound = TcpListener::bind(address).await;
+    bound.map(Some).map_err(|source| StartError::Bind { option, address, source })
+}

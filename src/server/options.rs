@@ -1,8 +1,11 @@
 //! What an operator sets about listeners, the server API and the life of the process.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::base::limits;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ServerOptions {
@@ -39,7 +42,8 @@ pub(crate) struct TlsFiles {
     pub(crate) key: PathBuf,
 }
 
-#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one documented option of the operator")]
+#[derive(Clone)]
 pub(crate) struct ApiOptions {
     pub(crate) enabled: bool,
     /// What `X-API-Key` (or `Authorization: apikey …`) must carry; `None` refuses every request.
@@ -57,4 +61,55 @@ pub(crate) struct WebSocketOptions {
     pub(crate) handler_prefix: String,
     /// Bytes of one message from a client.
     pub(crate) message_size_limit: usize,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        let local = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        Self {
+            http: local(8000),
+            admin: local(9000),
+            tls: None,
+            api: ApiOptions::default(),
+            websocket: WebSocketOptions::default(),
+            allowed_origins: Vec::new(),
+            connection_limit: None,
+            user_connection_limit: None,
+            connection_rate_limit: None,
+            shutdown_spread: Duration::from_secs(5),
+            shutdown_timeout: Duration::from_secs(30),
+            lanes: None,
+            queue_max_size: limits::QUEUE_BYTES,
+            prometheus: true,
+            health: true,
+        }
+    }
+}
+
+impl Default for ApiOptions {
+    fn default() -> Self {
+        Self { enabled: true, key: None, insecure: false, transport_errors: false }
+    }
+}
+
+/// The key is a secret and stays out of logs.
+impl fmt::Debug for ApiOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiOptions")
+            .field("enabled", &self.enabled)
+            .field("key", &self.key.as_ref().map(|_| "[redacted]"))
+            .field("insecure", &self.insecure)
+            .field("transport_errors", &self.transport_errors)
+            .finish()
+    }
+}
+
+impl Default for WebSocketOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            handler_prefix: "/connection/websocket".to_owned(),
+            message_size_limit: limits::MESSAGE_BYTES,
+        }
+    }
 }

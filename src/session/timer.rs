@@ -100,13 +100,20 @@ impl Session {
         }
     }
 
+    /// The transport's own pong; RFC 6455 section 5.5.3 lets a client send it unasked.
+    pub(crate) fn handle_native_pong(&mut self) {
+        if self.origin.native_ping {
+            self.timers.pong = None;
+        }
+    }
+
     fn ping(&mut self, now: Now, actions: &mut Actions) {
         let options = &self.context.options;
         self.timers.ping = Some(now.moment.after(options.ping_interval));
+        self.timers.pong = Some(now.moment.after(options.pong_timeout));
         if self.origin.native_ping {
             actions.native_ping = true;
         } else {
-            self.timers.pong = Some(now.moment.after(options.pong_timeout));
             let ping: Bytes = protocol::ping(self.origin.encoding);
             actions.write(ping);
         }

@@ -21,6 +21,8 @@ pub(crate) enum Format {
 pub(crate) enum Received {
     /// One whole message, reassembled, unmasked, valid UTF-8 if it is text, within the size limit.
     Message(Format, Bytes),
+    /// The answer to a ping of the transport's own, asked for or not.
+    Pong,
     /// The peer said goodbye, or the connection broke. Nothing follows.
     Closed,
     /// The peer broke the framing rules. The connection must be closed with this code, which comes

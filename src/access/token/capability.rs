@@ -56,6 +56,13 @@ enum Matching {
     Regex,
 }
 
+impl CapabilityClaim {
+    /// How many regular expressions the entry has.
+    pub(super) fn regexes(&self) -> usize {
+        if matches!(self.matching, Matching::Regex) { self.channels.len() } else { 0 }
+    }
+}
+
 impl Capability {
     pub(crate) fn allows(&self, operation: Operation, channel: &str) -> bool {
         self.allow.contains(&operation)
@@ -87,9 +94,10 @@ impl ChannelPattern {
     }
 }
 
-/// Takes each literal between two stars at its first occurrence, which leaves the most room for
+/// Whether a channel's name is `pattern`, in which `*` stands for any run of characters. Takes
+/// each literal between two stars at its first occurrence, which leaves the most room for
 /// those that follow: no backtracking.
-fn wildcard_matches(pattern: &str, channel: &str) -> bool {
+pub(crate) fn wildcard_matches(pattern: &str, channel: &str) -> bool {
     let Some((prefix, pattern)) = pattern.split_once('*') else {
         return pattern == channel;
     };

@@ -240,6 +240,10 @@ impl Payload {
     fn capabilities(&self) -> Result<Vec<Capability>, TokenError> {
         const WHY: &str = "must be a list of {channels, match, allow}";
         let claims = self.read::<Vec<CapabilityClaim>>("caps", WHY)?.unwrap_or_default();
+        let regexes = claims.iter().map(CapabilityClaim::regexes).sum::<usize>();
+        if regexes > limits::CAPABILITY_REGEXES {
+            return Err(invalid("caps", "has more than 16 regular expressions"));
+        }
         claims
             .into_iter()
             .map(Capability::from_claim)

@@ -1,6 +1,8 @@
 //! Keys from their PEM text: which algorithms a key serves is read from the key itself, so a
 //! token's header can only choose among algorithms of the key's own kind.
 
+use std::collections::HashSet;
+
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation};
 use ring::rand::SystemRandom;
 use ring::signature::{self, EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
@@ -84,12 +86,14 @@ impl Key {
     }
 
     fn new(decoding: DecodingKey, algorithms: &[Algorithm]) -> Self {
-        let mut validation = Validation::default();
-        validation.algorithms = algorithms.to_vec();
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_nbf = false;
-        validation.validate_aud = false;
+        let validation = Validation {
+            algorithms: algorithms.to_vec(),
+            required_spec_claims: HashSet::new(),
+            validate_exp: false,
+            validate_nbf: false,
+            validate_aud: false,
+            ..Validation::default()
+        };
         Self { decoding, validation }
     }
 }

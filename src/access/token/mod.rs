@@ -23,7 +23,7 @@ use serde_json::Value;
 
 use crate::base::{UnixMillis, limits};
 
-pub(crate) use capability::{Capability, ChannelPattern, Operation};
+pub(crate) use capability::{Capability, Operation, wildcard_matches};
 pub(crate) use claims::{ConnectClaims, SubscribeClaims, SubscribeOptions};
 pub(crate) use key::KeyError;
 pub(crate) use signer::TokenSigner;
@@ -134,16 +134,18 @@ impl TokenVerifier {
         if !provider::install() {
             return Err(KeyError::Provider);
         }
-        let expected = Expected::new;
+        let TokenOptions { audience, audience_regex, issuer, issuer_regex, .. } = options;
         Ok(Self {
             keys: keys(options)?,
-            audience: expected(
-                ("audience", &options.audience),
-                ("audience_regex", &options.audience_regex),
-            )?,
-            issuer: expected(("issuer", &options.issuer), ("issuer_regex", &options.issuer_regex))?,
+            audience: Expected::new(("audience", audience), ("audience_regex", audience_regex))?,
+            issuer: Expected::new(("issuer", issuer), ("issuer_regex", issuer_regex))?,
             user_id_claim: user_id_claim(options)?,
         })
+    }
+
+    /// Whether any token can be accepted at all.
+    pub(crate) fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
     }
 
     /// Checks a connection token. A token with a `channel` claim is refused, so that a subscription

@@ -19,6 +19,12 @@ impl Agenda {
         self.filed.first().copied()
     }
 
+    /// How many slots are filed.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.filed.len()
+    }
+
     /// Files a slot exactly at `due`, or takes it out. `at` is where this slot is filed: its owner
     /// keeps that and passes it to every call.
     pub(super) fn set(&mut self, at: &mut Option<Moment>, due: Option<Moment>, slot: usize) {

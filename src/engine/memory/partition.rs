@@ -11,7 +11,7 @@ use crate::engine::{MemoryOptions, Place, PublishOptions, Retention};
 
 #[derive(Debug)]
 pub(super) struct PartitionState {
-    streams: Streams,
+    pub(super) streams: Streams,
     answers: Answers,
     /// The latest moment that a caller brought. Callers read the clock before they wait for their
     /// turn, so their moments arrive out of order, and everything in here relies on order.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::base::{ClientId, Partition};
 use crate::channel::{Channel, ClientDetails};
-use crate::engine::{EngineError, Pending, Presence, PresenceCounts};
+use crate::engine::{EngineError, Member, Pending, Presence, PresenceCounts};
 
 /// Who is in which channel. It is as large as the subscriptions of the node that ask for it, whose
 /// number is bounded where they are made; a channel without members takes no memory.
@@ -34,6 +34,12 @@ impl MemoryPresence {
         self.partitions[channel.partition().index()]
             .lock()
             .map_err(|_poisoned| EngineError::Unavailable("a partition has failed"))
+    }
+
+    /// How many channels have an entry.
+    #[cfg(test)]
+    pub(super) fn channels(&self) -> usize {
+        self.partitions.iter().map(|channels| channels.lock().unwrap().len()).sum()
     }
 }
 
@@ -75,7 +81,7 @@ impl Presence for MemoryPresence {
     fn members<'a>(
         &'a self,
         channel: &'a Channel,
-    ) -> Pending<'a, Result<Vec<(ClientId, Arc<ClientDetails>)>, EngineError>> {
+    ) -> Pending<'a, Result<Vec<Member>, EngineError>> {
         Box::pin(async move {
             let channels = self.lock(channel)?;
             let Some(members) = channels.get(channel) else { return Ok(Vec::new()) };

@@ -141,6 +141,18 @@ impl Streams {
         taken
     }
 
+    /// How many streams there are.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_channel.len()
+    }
+
+    /// Bytes of all publications kept, as [`Stream::bytes`] counts them.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The slot of a channel's stream, which is made if need be, marked as used.
     fn take_up(&mut self, channel: &Channel, retention: Retention, now: Moment) -> usize {
         if let Some(&slot) = self.by_channel.get(channel) {
@@ -210,3 +222,6 @@ impl Streams {
 fn occupied(slots: &mut [Option<Entry>], slot: usize) -> &mut Entry {
     slots[slot].as_mut().expect("an order over the slots names only slots in use")
 }
+
+#[cfg(test)]
+mod tests;

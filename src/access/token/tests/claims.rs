@@ -1,9 +1,10 @@
 //! What tokens say: times, users, data, subscriptions, capabilities.
 
-use crate::channel::Overrides;
 use serde_json::value::RawValue;
 
+use super::super::capability::ChannelPattern;
 use super::*;
+use crate::channel::Overrides;
 
 fn sign(claims: &str) -> String {
     let claims = RawValue::from_string(claims.to_owned()).unwrap();
@@ -267,6 +268,17 @@ fn capabilities_match_channels() {
     assert!(allows("wildcard", "news", "news") && !allows("wildcard", "ab*ba", "aba"));
     assert!(allows("regex", "^n[0-9]$", "n1") && !allows("regex", "^n[0-9]$", "n11"));
     assert!(allows("regex", "ew", "news"));
+}
+
+#[test]
+fn capabilities_have_at_most_16_regular_expressions() {
+    let claims = |count: usize, matching: &str| {
+        let entry = |channels: Vec<&str>| json!({"channels": channels, "match": matching, "allow": ["sub"]});
+        json!({"caps": [entry(vec!["a"; 8]), entry(vec!["a"; count - 8])]}).to_string()
+    };
+    assert_eq!(connect(&claims(16, "regex"), UnixMillis(0)).unwrap().capabilities.len(), 2);
+    assert_eq!(connect(&claims(17, "wildcard"), UnixMillis(0)).unwrap().capabilities.len(), 2);
+    assert_eq!(blamed(&claims(17, "regex")), "caps");
 }
 
 proptest! {

@@ -85,7 +85,7 @@ fn options_follow_from_a_public_key() {
 
 #[test]
 fn audience_and_issuer_are_checked() {
-    let check = |options: TokenOptions, claims: serde_json::Value| {
+    let check = |options: TokenOptions, claims: Value| {
         let options = TokenOptions { hmac_secret_key: some(keys::SECRET), ..options };
         let token = TokenSigner::from_secret(keys::SECRET).unwrap().sign(&claims).unwrap();
         verifier(&options).verify_connect(&token, UnixMillis(0)).map(|claims| claims.user)
@@ -116,7 +116,7 @@ fn audience_and_issuer_are_checked() {
 
 #[test]
 fn the_user_may_come_from_another_claim() {
-    let check = |claims: serde_json::Value| {
+    let check = |claims: Value| {
         let options = TokenOptions { user_id_claim: some("user_id"), ..all_keys() };
         let token = TokenSigner::from_secret(keys::SECRET).unwrap().sign(&claims).unwrap();
         verifier(&options).verify_connect(&token, UnixMillis(0)).map(|claims| claims.user)

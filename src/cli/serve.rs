@@ -1,0 +1,231 @@
+//! `nearcast serve`: a node, from configuration to drain.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{Outcome, complain, load, print};
+use crate::access::token::{KeyError, TokenVerifier};
+use crate::channel::{Namespace, NamespaceOptions, Namespaces};
+use crate::clock::Clock;
+use crate::config::{Config, LogOptions};
+use crate::node::{Node, NodeOptions};
+use crate::server::{Addresses, Server};
+use crate::session::Context;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ServeArgs {
+    /// File in TOML, YAML or JSON; without it a node for development on 127.0.0.1, with a secret of
+    /// its own
+    #[arg(long, short, value_name = "FILE", env = "NEARCAST_CONFIG")]
+    config: Option<PathBuf>,
+    /// For a first look, on this machine only: no tokens, no API key, every page may connect,
+    /// channels keep presence and history
+    #[arg(long)]
+    dev: bool,
+    /// Print the bound addresses as one line of JSON
+    #[arg(long)]
+    print_addresses: bool,
+}
+
+pub(super) fn run(arguments: &ServeArgs) -> Outcome {
+    let mut config = match load(arguments.config.as_deref()) {
+        Ok(config) => config,
+        Err(outcome) => return outcome,
+    };
+    if arguments.dev
+        && let Err(why) = open_up(&mut config)
+    {
+        complain(&why);
+        return Outcome::Misused;
+    }
+    if arguments.config.is_none() && !arguments.dev {
+        make_secrets(&mut config);
+    }
+    start_logging(config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(fault) => {
+            complain(&format_args!("cannot start the runtime: {fault}"));
+            return Outcome::Failed;
+        }
+    };
+    let outcome = runtime.block_on(serve(arguments, config));
+    // What is still under way after the drain must not hold the process up.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
+    let clock = Clock::new();
+    let context = match context(&config) {
+        Ok(context) => context,
+        Err(fault) => {
+            complain(&fault);
+            return Outcome::Misused;
+        }
+    };
+    let options = NodeOptions {
+        lanes: config.server.lanes.unwrap_or_else(lanes),
+        queue_bytes_max: config.server.queue_max_size,
+        user_connection_limit: config.server.user_connection_limit,
+        name: config.node.name.clone().unwrap_or_else(random_name),
+        memory: config.engine.clone(),
+    };
+    info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
+    let node = Node::start(options, context, clock);
+    let server = match Server::start(node, config.server).await {
+        Ok(server) => server,
+        Err(fault) => {
+            complain(&fault);
+            return Outcome::Failed;
+        }
+    };
+    if arguments.print_addresses {
+        print(&addresses(server.addresses()));
+    }
+    match signals(arguments, &server).await {
+        Ok(()) => {
+            server.shut_down().await;
+            Outcome::Done
+        }
+        Err(fault) => {
+            complain(&format_args!("cannot listen for signals: {fault}"));
+            Outcome::Failed
+        }
+    }
+}
+
+/// Reloads at each SIGHUP, ends at SIGTERM or SIGINT.
+async fn signals(arguments: &ServeArgs, server: &Server) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => reload(arguments, server),
+        }
+    }
+}
+
+/// Reads the namespaces, the tokens' keys and the certificates again; everything stays as it is
+/// where there is a fault.
+fn reload(arguments: &ServeArgs, server: &Server) {
+    if arguments.config.is_none() || arguments.dev {
+        return info!("nothing to reload without a configuration file");
+    }
+    let Ok(config) = load(arguments.config.as_deref()) else {
+        return error!("the configuration has faults; nothing was reloaded");
+    };
+    match context(&config) {
+        Ok(context) => server.node().set_context(context),
+        Err(fault) => return error!(%fault, "nothing was reloaded"),
+    }
+    match server.reload_tls() {
+        Ok(()) => info!("reloaded"),
+        Err(fault) => error!(%fault, "the certificate was not reloaded"),
+    }
+}
+
+fn context(config: &Config) -> Result<Context, KeyError> {
+    Ok(Context {
+        options: config.session.clone(),
+        namespaces: config.namespaces.clone(),
+        tokens: TokenVerifier::new(&config.token)?,
+        subscription_tokens: config
+            .subscription_token
+            .as_ref()
+            .map(TokenVerifier::new)
+            .transpose()?,
+        version: concat!("nearcast ", env!("CARGO_PKG_VERSION")),
+    })
+}
+
+/// As many lanes as cores, rounded up to a power of two.
+fn lanes() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    cores.next_power_of_two().min(crate::base::limits::LANES_MAX)
+}
+
+fn random_name() -> String {
+    let number = getrandom::u32().expect("the operating system has random numbers");
+    format!("node-{number:08x}")
+}
+
+/// `--dev`: everything is allowed, so nobody but this machine may reach it.
+fn open_up(config: &mut Config) -> Result<(), &'static str> {
+    if [config.server.http, config.server.admin].iter().flatten().any(|at| !at.ip().is_loopback()) {
+        return Err("--dev: only on loopback addresses (127.0.0.0/8 or ::1)");
+    }
+    config.session.insecure = true;
+    config.server.api.insecure = true;
+    config.server.allowed_origins = vec!["*".to_owned()];
+    let kept = NamespaceOptions {
+        presence: true,
+        history_size: 100,
+        history_ttl: std::time::Duration::from_secs(300),
+        allow_recovery: true,
+        ..NamespaceOptions::default()
+    };
+    if config.namespaces.is_plain() {
+        let none: [Namespace; 0] = [];
+        config.namespaces = Namespaces::new(config.namespaces.rules.clone(), kept, none);
+    }
+    Ok(())
+}
+
+/// Without a file, tokens and API key are required all the same: makes them and tells them once.
+fn make_secrets(config: &mut Config) {
+    let token = &mut config.token;
+    let keyless = [
+        &token.hmac_secret_key,
+        &token.rsa_public_key,
+        &token.ecdsa_public_key,
+        &token.ed25519_public_key,
+    ]
+    .into_iter()
+    .all(Option::is_none);
+    if keyless && !config.session.insecure {
+        let secret = random_secret();
+        complain(&format_args!(
+            "development secret for tokens (client.token.hmac_secret_key): {secret}"
+        ));
+        token.hmac_secret_key = Some(secret);
+    }
+    if config.server.api.key.is_none() && !config.server.api.insecure {
+        let key = random_secret();
+        complain(&format_args!("development key for the server API (http_api.key): {key}"));
+        config.server.api.key = Some(key);
+    }
+}
+
+fn random_secret() -> String {
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn start_logging(options: LogOptions) {
+    let level = LevelFilter::from(options.level);
+    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    if options.json { builder.json().init() } else { builder.init() }
+}
+
+fn addresses(addresses: Addresses) -> String {
+    json!({
+        "http": addresses.http,
+        "admin": addresses.admin,
+        "webtransport": null,
+        "relay": null,
+    })
+    .to_string()
+}

@@ -1,0 +1,292 @@
+//! Relations between options, and what is allowed but probably a mistake.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
+use std::net::SocketAddr;
+
+use crate::base::limits;
+use crate::channel::{Namespace, NamespaceOptions};
+use crate::config::TokenOptions;
+use crate::config::fault::{Fault, Report, Source};
+use crate::config::options::Draft;
+use crate::config::source::{Layer, Settings, WITHOUT, join, namespace_path};
+use crate::config::value::{show_duration, show_size};
+
+/// The key of the warning that no token can be verified.
+pub(crate) const NO_KEY: &str = "client.token";
+
+/// A configuration whose values are each in their range.
+pub(crate) struct Check<'a> {
+    pub(crate) draft: &'a Draft,
+    pub(crate) without: &'a NamespaceOptions,
+    pub(crate) namespaces: &'a [Namespace],
+    pub(crate) layer: &'a Layer,
+    pub(crate) report: &'a mut Report,
+}
+
+impl Check<'_> {
+    pub(crate) fn run(&mut self) {
+        self.client();
+        self.tokens("client.token", &self.draft.token);
+        self.tokens("client.subscription_token", &self.draft.subscription);
+        self.server();
+        self.boundaries();
+        self.personal();
+        self.options(WITHOUT, self.without, &self.layer.without);
+        let mut names = HashMap::new();
+        let none = Settings::new();
+        for (index, namespace) in self.namespaces.iter().enumerate() {
+            let path = namespace_path(index);
+            let settings = self.layer.namespaces.as_ref().and_then(|all| all.get(index));
+            let settings = settings.unwrap_or(&none);
+            self.name(&path, &namespace.name, settings, &mut names);
+            self.options(&path, &namespace.options, settings);
+        }
+        self.dangers();
+    }
+
+    /// A fault at a key, unless it or a key that it is compared with has one already.
+    fn fault(
+        &mut self,
+        key: &str,
+        others: &[&str],
+        value: impl Display,
+        message: impl Into<String>,
+    ) {
+        if self.report.has(key) || others.iter().any(|other| self.report.has(other)) {
+            return;
+        }
+        let source = self.layer.node.get(key).map_or(Source::Default, |one| one.source.clone());
+        self.at(key, source, value, message);
+    }
+
+    fn at(&mut self, key: &str, source: Source, value: impl Display, message: impl Into<String>) {
+        let value = Some(value.to_string()).filter(|value| !value.is_empty());
+        self.report.fault(Fault { key: key.to_owned(), value, source, message: message.into() });
+    }
+
+    fn client(&mut self) {
+        let Draft { session, server, .. } = self.draft;
+        if session.pong_timeout >= session.ping_interval {
+            let ping = show_duration(session.ping_interval);
+            self.fault(
+                "client.pong_timeout",
+                &["client.ping_interval"],
+                show_duration(session.pong_timeout),
+                format!("must be shorter than client.ping_interval ({ping})"),
+            );
+        }
+        let show = |bytes| show_size(u64::try_from(bytes).unwrap_or(u64::MAX));
+        let message = server.websocket.message_size_limit;
+        if server.queue_max_size < message {
+            self.fault(
+                "client.queue_max_size",
+                &["websocket.message_size_limit"],
+                show(server.queue_max_size),
+                format!("must be at least websocket.message_size_limit ({})", show(message)),
+            );
+        }
+        if let (Some(all), Some(user)) = (server.connection_limit, server.user_connection_limit)
+            && user > all
+        {
+            self.fault(
+                "client.user_connection_limit",
+                &["client.connection_limit"],
+                user,
+                format!("must be at most client.connection_limit ({all})"),
+            );
+        }
+    }
+
+    fn tokens(&mut self, section: &str, token: &TokenOptions) {
+        for (plain, regex, name) in [
+            (&token.audience, &token.audience_regex, "audience"),
+            (&token.issuer, &token.issuer_regex, "issuer"),
+        ] {
+            if plain.is_some() && regex.is_some() {
+                let key = join(section, &format!("{name}_regex"));
+                self.fault(&key, &[], "", format!("must be empty where {section}.{name} is set"));
+            }
+        }
+    }
+
+    fn server(&mut self) {
+        let server = &self.draft.server;
+        if let Some(lanes) = server.lanes.filter(|lanes| !lanes.is_power_of_two()) {
+            let message =
+                format!("must be a power of two, at most {}, or \"auto\"", limits::LANES_MAX);
+            self.fault("node.lanes", &[], lanes, message);
+        }
+        match (&self.draft.certificate, &self.draft.key) {
+            (Some(_), None) => {
+                self.fault(
+                    "tls.key",
+                    &["tls.certificate"],
+                    "",
+                    "must be set where tls.certificate is",
+                );
+            }
+            (None, Some(_)) => {
+                self.fault("tls.certificate", &["tls.key"], "", "must be set where tls.key is");
+            }
+            _ => {}
+        }
+        let spread_given = self.layer.node.contains_key("shutdown.spread");
+        if spread_given && server.shutdown_spread > server.shutdown_timeout {
+            let timeout = show_duration(server.shutdown_timeout);
+            self.fault(
+                "shutdown.spread",
+                &["shutdown.timeout"],
+                show_duration(server.shutdown_spread),
+                format!("must be at most shutdown.timeout ({timeout})"),
+            );
+        }
+        if let (Some(http), Some(admin)) = (server.http, server.admin)
+            && http == admin
+            && http.port() != 0
+        {
+            let message = format!("must be another address than listen.http ({http})");
+            self.fault("listen.admin", &["listen.http"], admin, message);
+        }
+    }
+
+    /// A name could not be read if two of its marks were the same.
+    fn boundaries(&mut self) {
+        let rules = &self.draft.rules;
+        let marks = [
+            ("channel.namespace_boundary", &rules.namespace_boundary),
+            ("channel.private_prefix", &rules.private_prefix),
+            ("channel.user_boundary", &rules.user_boundary),
+            ("channel.user_separator", &rules.user_separator),
+        ];
+        for (index, (key, mark)) in marks.iter().enumerate() {
+            if !mark.bytes().all(|byte| byte.is_ascii_graphic()) {
+                self.fault(key, &[], format!("{mark:?}"), "must be printable ASCII without spaces");
+            }
+            let same = marks[..index].iter().find(|(_, other)| other == mark && !mark.is_empty());
+            if let Some((other, _)) = same {
+                self.fault(key, &[other], format!("{mark:?}"), format!("must differ from {other}"));
+            }
+        }
+    }
+
+    fn personal(&mut self) {
+        let name = &self.draft.personal.namespace;
+        let known = name.is_empty() || self.namespaces.iter().any(|one| one.name == *name);
+        if self.draft.personal_enabled && !known {
+            let key = "client.subscribe_to_user_personal_channel.personal_channel_namespace";
+            let names: BTreeSet<&str> =
+                self.namespaces.iter().map(|one| one.name.as_str()).collect();
+            let names: Vec<&str> = names.into_iter().take(20).collect();
+            let message = match names.as_slice() {
+                [] => "no such namespace: there are none in channel.namespaces".to_owned(),
+                names => format!("no such namespace; there are: {}", names.join(", ")),
+            };
+            self.fault(key, &[], format!("{name:?}"), message);
+        }
+    }
+
+    fn name<'n>(
+        &mut self,
+        path: &str,
+        name: &'n str,
+        settings: &Settings,
+        names: &mut HashMap<&'n str, String>,
+    ) {
+        let key = join(path, "name");
+        if self.report.has(path) || self.report.has(&key) {
+            return;
+        }
+        let Some(setting) = settings.get("name") else {
+            let source = settings.values().next().map_or(Source::File, |one| one.source.clone());
+            return self.at(path, source, "", "must have a name");
+        };
+        let source = setting.source.clone();
+        let shown = format!("{name:?}");
+        let rules = &self.draft.rules;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !name.bytes().all(plain) {
+            self.at(&key, source, shown, "must be letters, digits, \"-\", \"_\" and \".\" only");
+        } else if name.contains(&rules.namespace_boundary) {
+            self.at(&key, source, shown, "must not contain channel.namespace_boundary");
+        } else if !rules.private_prefix.is_empty() && name.starts_with(&rules.private_prefix) {
+            self.at(&key, source, shown, "must not begin with channel.private_prefix");
+        } else if let Some(first) = names.get(name) {
+            let message = format!("must be unique: {first} has this name");
+            self.at(&key, source, shown, message);
+        } else {
+            names.insert(name, path.to_owned());
+        }
+    }
+
+    fn options(&mut self, path: &str, options: &NamespaceOptions, settings: &Settings) {
+        let source =
+            |key: &str| settings.get(key).map_or(Source::Default, |one| one.source.clone());
+        let (size, ttl) = (join(path, "history_size"), join(path, "history_ttl"));
+        if self.report.has(&size) || self.report.has(&ttl) {
+            return;
+        }
+        let shown_ttl = show_duration(options.history_ttl);
+        if options.history_size > 0 && options.history_ttl.is_zero() {
+            let message = "must be longer than 0s where history_size is set";
+            return self.at(&ttl, source("history_ttl"), shown_ttl, message);
+        }
+        if options.history_size == 0 && !options.history_ttl.is_zero() {
+            let message = "must be at least 1 where history_ttl is set";
+            return self.at(&size, source("history_size"), 0, message);
+        }
+        let meta_ttl = options.history_meta_ttl.unwrap_or(self.draft.engine.history_meta_ttl);
+        if options.history_ttl > meta_ttl && !self.report.has("channel.history_meta_ttl") {
+            let message = format!("must be at most history_meta_ttl ({})", show_duration(meta_ttl));
+            self.at(&ttl, source("history_ttl"), shown_ttl, message);
+        }
+        if options.keeps_history() {
+            return;
+        }
+        if options.force_recovery {
+            let message = "needs history_size and history_ttl";
+            self.at(&join(path, "force_recovery"), source("force_recovery"), true, message);
+        }
+        for (key, on) in [
+            ("allow_recovery", options.allow_recovery),
+            ("allow_positioning", options.allow_positioning),
+            ("force_positioning", options.force_positioning),
+        ] {
+            if on {
+                let message = "has no effect without history_size and history_ttl";
+                self.report.warn(join(path, key), message);
+            }
+        }
+    }
+
+    fn dangers(&mut self) {
+        let Draft { session, server, token, subscription, subscription_enabled, .. } = self.draft;
+        let open = server.http.filter(|address: &SocketAddr| !address.ip().is_loopback());
+        if let Some(address) = open.filter(|_| session.insecure) {
+            let message = format!("anyone who reaches {address} may do anything");
+            self.report.warn("client.insecure", message);
+        }
+        if server.api.enabled && server.api.insecure {
+            let reach = server.http.map_or_else(|| "it".to_owned(), |address| address.to_string());
+            let message = format!("anyone who reaches {reach} may use the server API");
+            self.report.warn("http_api.insecure", message);
+        }
+        if !has_key(token) && !session.insecure && !session.allow_anonymous_connect_without_token {
+            let message = "has no key: no client can connect";
+            self.report.warn(NO_KEY, message);
+        }
+        let message = match (*subscription_enabled, has_key(subscription)) {
+            (true, false) => "has no key: no subscription token is accepted",
+            (false, true) => "has no effect: client.subscription_token.enabled is false",
+            _ => return,
+        };
+        self.report.warn("client.subscription_token", message);
+    }
+}
+
+fn has_key(token: &TokenOptions) -> bool {
+    token.hmac_secret_key.is_some()
+        || token.rsa_public_key.is_some()
+        || token.ecdsa_public_key.is_some()
+        || token.ed25519_public_key.is_some()
+}

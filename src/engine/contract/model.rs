@@ -1,0 +1,287 @@
+//! An engine as plain lists, searched from end to end, and random operations for both.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use crate::base::Now;
+use crate::channel::{
+    Channel, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
+};
+use crate::engine::contract::{TestSink, at, channel, publication};
+use crate::engine::{Broker, PublishOptions, Retention};
+
+/// The window of idempotency keys that [`crate::engine::PublishOptions`] promises, in seconds.
+const KEY_TTL: u64 = 300;
+
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Publish {
+        room: usize,
+        key: Option<u8>,
+        retention: Option<Retention>,
+    },
+    Announce {
+        room: usize,
+        joined: bool,
+    },
+    History {
+        room: usize,
+        limit: usize,
+        since: Option<Presented>,
+        reverse: bool,
+        retention: Retention,
+    },
+    Remove {
+        room: usize,
+    },
+    Expire,
+    Pass {
+        seconds: u64,
+    },
+}
+
+/// A position as a client presents it: the epoch is unknown, right or another.
+#[derive(Clone, Debug)]
+pub(super) struct Presented {
+    offset: u64,
+    epoch: Option<bool>,
+}
+
+pub(super) fn operations() -> impl Strategy<Value = Vec<Operation>> {
+    prop::collection::vec(operation(), 0..80)
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let room = 0..4_usize;
+    let key = prop::option::weighted(0.3, 0..3_u8);
+    let limit = prop_oneof![0..6_usize, Just(usize::MAX)];
+    let presented = (0..12_u64, prop::option::of(prop::bool::weighted(0.8)))
+        .prop_map(|(offset, epoch)| Presented { offset, epoch });
+    let since = prop::option::of(presented);
+    prop_oneof![
+        8 => (room.clone(), key, prop::option::weighted(0.9, retention()))
+            .prop_map(|(room, key, retention)| Operation::Publish { room, key, retention }),
+        1 => (room.clone(), any::<bool>())
+            .prop_map(|(room, joined)| Operation::Announce { room, joined }),
+        6 => (room.clone(), limit, since, any::<bool>(), retention()).prop_map(
+            |(room, limit, since, reverse, retention)| {
+                Operation::History { room, limit, since, reverse, retention }
+            }
+        ),
+        1 => room.prop_map(|room| Operation::Remove { room }),
+        1 => Just(Operation::Expire),
+        4 => prop_oneof![4 => 0..8_u64, 1 => 0..400_u64]
+            .prop_map(|seconds| Operation::Pass { seconds }),
+    ]
+}
+
+fn retention() -> impl Strategy<Value = Retention> {
+    (1..6_usize, 1..30_u64, 1..60_u64).prop_map(|(size, ttl, meta_ttl)| Retention {
+        size,
+        ttl: Duration::from_secs(ttl),
+        meta_ttl: Some(Duration::from_secs(meta_ttl)),
+    })
+}
+
+/// Random `(joins, room, client, user)`, the same in every run.
+pub(super) fn walk(steps: usize) -> impl Iterator<Item = (bool, u64, u128, u64)> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = move |below: u64| {
+        // xorshift64 (Marsaglia 2003).
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    };
+    (0..steps).map(move |_| (next(2) == 0, next(3), u128::from(next(6)), next(3)))
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    second: u64,
+    published: u64,
+    lives: HashMap<usize, Life>,
+    /// The answer and the second at which it is forgotten.
+    answers: HashMap<(usize, u8), (Position, u64)>,
+    /// Every epoch of every life.
+    epochs: HashSet<Arc<str>>,
+}
+
+/// One life of a stream.
+#[derive(Debug)]
+struct Life {
+    epoch: Arc<str>,
+    top: u64,
+    /// With the second of its append.
+    kept: Vec<(u64, Publication)>,
+    retention: Retention,
+    used: u64,
+}
+
+impl Life {
+    fn ended(&self, second: u64) -> bool {
+        let lasts = self.retention.meta_ttl.max(Some(self.retention.ttl)).expect("set");
+        self.used + lasts.as_secs() <= second
+    }
+}
+
+impl Model {
+    pub(super) async fn check(
+        mut self,
+        broker: &dyn Broker,
+        sink: &TestSink,
+        operations: Vec<Operation>,
+    ) -> Result<(), TestCaseError> {
+        for operation in operations {
+            self.sweep();
+            let now = at(self.second);
+            match operation {
+                Operation::Publish { room, key, retention } => {
+                    self.publish(broker, sink, (room, key), retention).await?;
+                }
+                Operation::Announce { room, joined } => {
+                    let answer = broker.announce(&name(room), Arc::default(), joined).await;
+                    prop_assert_eq!(answer, Ok(()));
+                    let events = sink.take();
+                    let right = match &events[..] {
+                        [Event { channel, kind: EventKind::Join(_) }] => {
+                            joined && *channel == name(room)
+                        }
+                        [Event { channel, kind: EventKind::Leave(_) }] => {
+                            !joined && *channel == name(room)
+                        }
+                        _ => false,
+                    };
+                    prop_assert!(right, "{:?}", events);
+                }
+                Operation::History { room, limit, since, reverse, retention } => {
+                    let since = since.map(|since| self.since(room, &since));
+                    let query = HistoryQuery { limit, since, reverse };
+                    let page = broker.history(&name(room), query.clone(), retention, now).await;
+                    let page = page.expect("history is answered");
+                    self.touch(room, &page.top.epoch, retention)?;
+                    prop_assert_eq!(page, self.page(room, &query));
+                }
+                Operation::Remove { room } => {
+                    prop_assert_eq!(broker.remove_history(&name(room)).await, Ok(()));
+                    self.lives.entry(room).and_modify(|life| life.kept.clear());
+                }
+                Operation::Expire => broker.expire(now),
+                Operation::Pass { seconds } => self.second += seconds,
+            }
+            prop_assert_eq!(sink.take().len(), 0, "an event too many");
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &mut self,
+        broker: &dyn Broker,
+        sink: &TestSink,
+        (room, key): (usize, Option<u8>),
+        retention: Option<Retention>,
+    ) -> Result<(), TestCaseError> {
+        self.published += 1;
+        let now = at(self.second);
+        let idempotency_key = key.map(|key| format!("key {key}"));
+        let options = PublishOptions { retention, idempotency_key };
+        let mut publication = publication(self.published.to_string());
+        let answer = broker.publish(&name(room), publication.clone(), options, now).await;
+        let answer = answer.expect("a publish is answered");
+        if let Some((earlier, _)) = key.and_then(|key| self.answers.get(&(room, key))) {
+            prop_assert_eq!(&answer, earlier);
+            return Ok(());
+        }
+        let Now { moment, unix } = now;
+        (publication.accepted, publication.time) = (moment, unix);
+        match retention {
+            None => prop_assert_eq!(&answer, &Position::default()),
+            Some(retention) => {
+                self.touch(room, &answer.epoch, retention)?;
+                let life = self.lives.get_mut(&room).expect("touched");
+                life.retention = retention;
+                life.top += 1;
+                prop_assert_eq!(answer.offset, life.top);
+                publication.offset = life.top;
+                life.kept.push((self.second, publication.clone()));
+                life.kept.drain(..life.kept.len().saturating_sub(retention.size));
+            }
+        }
+        if let Some(key) = key {
+            self.answers.insert((room, key), (answer.clone(), self.second + KEY_TTL));
+        }
+        let events = sink.take();
+        prop_assert_eq!(events.len(), 1);
+        let EventKind::Publication { publication: emitted, epoch } = &events[0].kind else {
+            return Err(TestCaseError::fail(format!("no publication: {events:?}")));
+        };
+        prop_assert_eq!(&events[0].channel, &name(room));
+        prop_assert_eq!(&**emitted, &publication);
+        prop_assert_eq!(epoch, &answer.epoch);
+        Ok(())
+    }
+
+    /// Forgets what has ended by the model's second.
+    fn sweep(&mut self) {
+        let second = self.second;
+        self.answers.retain(|_, (_, until)| *until > second);
+        self.lives.retain(|_, life| !life.ended(second));
+        for life in self.lives.values_mut() {
+            let ttl = life.retention.ttl.as_secs();
+            life.kept.retain(|(taken, _)| taken + ttl > second);
+        }
+    }
+
+    /// Marks a stream as used; a life that begins must have an epoch that never was.
+    fn touch(
+        &mut self,
+        room: usize,
+        epoch: &Arc<str>,
+        retention: Retention,
+    ) -> Result<(), TestCaseError> {
+        if let Some(life) = self.lives.get_mut(&room) {
+            life.used = self.second;
+            prop_assert_eq!(epoch, &life.epoch);
+            return Ok(());
+        }
+        prop_assert!(!epoch.is_empty() && self.epochs.insert(Arc::clone(epoch)), "{}", epoch);
+        let epoch = Arc::clone(epoch);
+        let life = Life { epoch, top: 0, kept: Vec::new(), retention, used: self.second };
+        self.lives.insert(room, life);
+        Ok(())
+    }
+
+    fn since(&self, room: usize, presented: &Presented) -> Since {
+        let epoch = match (presented.epoch, self.lives.get(&room)) {
+            (None, _) => String::new(),
+            (Some(true), Some(life)) => life.epoch.to_string(),
+            (Some(_), _) => "another".into(),
+        };
+        Since { offset: presented.offset, epoch }
+    }
+
+    fn page(&self, room: usize, query: &HistoryQuery) -> HistoryPage {
+        let life = &self.lives[&room];
+        let mut kept: Vec<_> = life.kept.iter().map(|(_, one)| Arc::new(one.clone())).collect();
+        if query.reverse {
+            kept.reverse();
+        }
+        kept.retain(|one| match &query.since {
+            None => true,
+            Some(since) if !since.epoch.is_empty() && *since.epoch != *life.epoch => false,
+            Some(since) if query.reverse => one.offset < since.offset,
+            Some(since) => one.offset > since.offset,
+        });
+        kept.truncate(query.limit);
+        let top = Position { offset: life.top, epoch: Arc::clone(&life.epoch) };
+        HistoryPage { publications: kept, top }
+    }
+}
+
+fn name(room: usize) -> Channel {
+    channel(&format!("room:{room}"))
+}

@@ -1,0 +1,182 @@
+//! One TCP connection of a client or a backend: HTTP/1.1, then perhaps a WebSocket.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::admission::{Admitted, Turned};
+use super::stream::Stream;
+use super::{Shared, api};
+use crate::base::limits;
+use crate::node::{self, Agreement};
+use crate::transport::websocket::{self, Accepted, WebSocket};
+
+pub(super) type Answer = Response<Full<Bytes>>;
+
+/// A WebSocket that was agreed on; the connection takes it up when the answer is sent.
+#[derive(Debug)]
+struct Upgrade {
+    agreement: Agreement,
+    admitted: Admitted,
+}
+
+type Agreed = Arc<OnceLock<Upgrade>>;
+
+/// What all connections of the client listener share.
+#[derive(Debug)]
+pub(super) struct Front {
+    pub(super) shared: Arc<Shared>,
+    pub(super) certificates: Option<watch::Receiver<Arc<rustls::ServerConfig>>>,
+    /// Idle HTTP connections end with it.
+    pub(super) closing: CancellationToken,
+}
+
+pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr) {
+    let shared = &front.shared;
+    let stream = match &front.certificates {
+        None => Stream::Plain(stream),
+        Some(certificates) => {
+            let config = certificates.borrow().clone();
+            let handshake = TlsAcceptor::from(config).accept(stream);
+            match timeout(limits::HEADER_TIMEOUT, handshake).await {
+                Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+                Ok(Err(error)) => return debug!(%error, "TLS handshake failed"),
+                Err(_elapsed) => return debug!("TLS handshake took too long"),
+            }
+        }
+    };
+    let agreed = Agreed::default();
+    // In a box, so that the HTTP connection's buffers and state are gone while the WebSocket lives.
+    let Some((mut stream, leftover)) = Box::pin(http(&front, &agreed, stream)).await else {
+        return;
+    };
+    let Some(upgrade) = Arc::into_inner(agreed).and_then(OnceLock::into_inner) else {
+        // TLS says goodbye; the rest of the world sees the end of the connection.
+        drop(timeout(limits::CLOSE_TIMEOUT, stream.shutdown()).await);
+        return;
+    };
+    let Upgrade { agreement, admitted } = upgrade;
+    let most = shared.options.websocket.message_size_limit;
+    let socket = WebSocket::new(stream, peer, agreement.format, most, leftover);
+    node::serve(shared.node.clone(), socket, agreement).await;
+    drop(admitted);
+}
+
+/// Serves HTTP until the connection ends or becomes something else; the stream and what was read
+/// from it too far.
+async fn http(front: &Front, agreed: &Agreed, stream: Stream) -> Option<(Stream, Bytes)> {
+    let service = service_fn(|request| {
+        let (shared, agreed) = (front.shared.clone(), agreed.clone());
+        Box::pin(async move { Ok::<_, Infallible>(answer(&shared, &agreed, request).await) })
+    });
+    let mut connection = connection(TokioIo::new(stream), service);
+    let mut closing = pin!(front.closing.cancelled());
+    let mut is_closing = false;
+    let served = poll_fn(|context| {
+        if !is_closing && closing.as_mut().poll(context).is_ready() {
+            is_closing = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        connection.poll_without_shutdown(context)
+    });
+    if let Err(error) = served.await {
+        debug!(%error, "HTTP connection ended");
+        return None;
+    }
+    let parts = connection.into_parts();
+    // A copy: the buffer behind it has 8 KiB and would live as long as the connection.
+    let leftover = Bytes::copy_from_slice(&parts.read_buf);
+    Some((parts.io.into_inner(), leftover))
+}
+
+/// HTTP/1.1 with the limits that hold for every listener.
+pub(super) fn connection<I, S>(io: I, service: S) -> http1::Connection<I, S>
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    S: Service<Request<Incoming>, Response = Answer, Error = Infallible>,
+{
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits::HEADER_TIMEOUT)
+        .max_buf_size(limits::HTTP_BUFFER_BYTES)
+        .serve_connection(io, service)
+}
+
+async fn answer(shared: &Arc<Shared>, agreed: &Agreed, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path();
+    if shared.options.websocket.enabled && path == shared.options.websocket.handler_prefix {
+        return upgrade(shared, agreed, &request);
+    }
+    if let Some(method) = path.strip_prefix("/api/").filter(|_| shared.options.api.enabled) {
+        let method = method.to_owned();
+        return api::answer(shared, &method, request).await;
+    }
+    text(StatusCode::NOT_FOUND, "no such path")
+}
+
+fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -> Answer {
+    if shared.is_draining() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
+    }
+    let Accepted { format, native_ping, headers } =
+        match websocket::accept(request, &shared.origins) {
+            Ok(accepted) => accepted,
+            Err(refused) => {
+                debug!(status = %refused.status, why = refused.text, "WebSocket refused");
+                let mut response = text(refused.status, refused.text);
+                response.headers_mut().extend(refused.headers);
+                return response;
+            }
+        };
+    let admitted = match shared.admission.admit(shared.node.clock.moment()) {
+        Ok(admitted) => admitted,
+        Err(Turned::Full) => return text(StatusCode::SERVICE_UNAVAILABLE, "connection limit"),
+        Err(Turned::TooFast) => {
+            return text(StatusCode::TOO_MANY_REQUESTS, "connection rate limit");
+        }
+    };
+    let agreement = Agreement { transport: "websocket", format, native_ping };
+    if agreed.set(Upgrade { agreement, admitted }).is_err() {
+        return text(StatusCode::BAD_REQUEST, "a second upgrade on one connection");
+    }
+    let mut response = Response::new(Full::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// A short answer in words.
+pub(super) fn text(status: StatusCode, words: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(words.into()));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
