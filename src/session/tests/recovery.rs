@@ -63,7 +63,7 @@ fn what_was_missed_comes_with_the_reply_whose_offset_is_the_requests() {
         {"push":{"channel":"stream:a","pub":{"data":6,"offset":6}}}"#]]);
     client.check_asked(expect![[r#"
         join stream:a 1
-        history stream:a 301 since 3 "e1""#]]);
+        history stream:a 300 since 3 "e1""#]]);
     assert!(client.notes.contains(&Note::Recovered(true)));
 }
 
@@ -101,7 +101,7 @@ fn with_its_flag_what_cannot_be_had_is_error_112() {
     client.check(expect![[r#"{"id":2,"error":{"code":112,"message":"unrecoverable position"}}"#]]);
     client.check_asked(expect![[r#"
         join stream:a 1
-        history stream:a 301 since 3 "other"
+        history stream:a 300 since 3 "other"
         leave stream:a 1"#]]);
     assert!(client.subscribers.is_empty());
 
@@ -265,7 +265,7 @@ fn a_hole_while_the_history_is_read_hides_what_is_behind_it() {
         {"push":{"channel":"stream:a","unsubscribe":{"code":2500,"reason":"insufficient state"}}}"#]]);
     client.check_asked(expect![[r#"
         join stream:a 1
-        history stream:a 301 since 5 "e1"
+        history stream:a 300 since 5 "e1"
         leave stream:a 1"#]]);
 }
 
