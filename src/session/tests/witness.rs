@@ -109,6 +109,7 @@ impl Witness {
         if let Some((offset, epoch)) = &since
             && result.was_recovering
             && !result.recovered
+            && !is_cache
             && *epoch == seen.epoch
         {
             let missed = result.offset.checked_sub(*offset);
