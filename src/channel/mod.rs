@@ -12,7 +12,7 @@ pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
 pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
-pub(crate) use name::{Channel, ChannelError, ChannelRules};
+pub(crate) use name::{Channel, ChannelRules};
 pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,

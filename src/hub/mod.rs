@@ -5,4 +5,4 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use lane::{Encoder, FanOut, Input, Join, Lane, LaneCounts, Mailbox};
+pub(crate) use lane::{Encoder, Input, Join, Lane, LaneCounts, Mailbox};

@@ -20,11 +20,7 @@ impl Session {
             Mail::Push { sub, body } => return self.deliver(sub, body, actions),
             Mail::Joined { sub } => self.joined(sub, now, actions),
             Mail::Gap { sub } => self.lose(sub, actions),
-            Mail::Server(command) => {
-                if let Some(command) = self.postpone(*command) {
-                    self.obey(command, now, actions);
-                }
-            }
+            Mail::Server(command) => self.obey_in_turn(*command, now, actions),
         }
         self.settle(now, actions);
     }

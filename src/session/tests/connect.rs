@@ -246,8 +246,10 @@ fn what_the_server_says_meanwhile_follows_the_reply() {
     client.connect(&json!({"sub": "u"}));
     client.subscribe_by_server("open:a", crate::channel::ServerSubscribe::default());
     client.command(ServerCommand::Unsubscribe { channel: super::model::channel("open:a") });
-    client.command(ServerCommand::Disconnect { code: 4000, reason: "bye".into() });
     while client.mail(1) {}
+    client.check_now(&expect![[""]]);
+    client.settle();
+    client.command(ServerCommand::Disconnect { code: 4000, reason: "bye".into() });
     client.check(expect![[r#"
         {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","ping":25,"pong":true}}
         close 4000 bye"#]]);
