@@ -5,7 +5,7 @@ mod api;
 mod websocket;
 
 pub(crate) use api::{ApiClient, ApiError};
-pub(crate) use websocket::{CallError, Client, ConnectError, Ended, Target};
+pub(crate) use websocket::{CallError, Client, ConnectError, Target};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::websocket::Ended;
 use super::*;
-use crate::access::token::{TokenOptions, TokenVerifier};
+use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::Encoding;
 use crate::channel::{Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
@@ -15,6 +16,8 @@ use crate::node::{Node, NodeOptions};
 use crate::protocol::{Command, ErrorCode, HistoryRequest, PublishRequest, SubscribeRequest};
 use crate::server::{ApiOptions, Server, ServerOptions};
 use crate::session::{Context, SessionOptions};
+
+const SECRET: &str = "secret";
 
 /// A node on a port of its own that keeps history, presence, joins and leaves.
 pub(crate) struct Served {
@@ -42,10 +45,12 @@ impl Served {
         };
         let none: [Namespace; 0] = [];
         let rules = Namespaces::default().rules;
+        let tokens =
+            TokenOptions { hmac_secret_key: Some(SECRET.to_owned()), ..TokenOptions::default() };
         let context = Context {
             options: session,
             namespaces: Namespaces::new(rules, namespace, none),
-            tokens: TokenVerifier::new(&TokenOptions::default()).unwrap(),
+            tokens: TokenVerifier::new(&tokens).unwrap(),
             subscription_tokens: None,
             version: "test",
         };
@@ -71,6 +76,11 @@ impl Served {
     /// For anybody, without tokens or API key.
     pub(crate) async fn open() -> Self {
         Self::start(SessionOptions { insecure: true, ..SessionOptions::default() }, None).await
+    }
+
+    /// A connection token that the node accepts.
+    pub(crate) fn token(&self, user: &str) -> String {
+        TokenSigner::from_secret(SECRET).unwrap().sign(&serde_json::json!({"sub": user})).unwrap()
     }
 
     pub(crate) fn url(&self) -> String {
