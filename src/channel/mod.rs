@@ -13,7 +13,9 @@ pub(crate) use history::Stream;
 pub(crate) use history::weight;
 pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
 pub(crate) use name::{Channel, ChannelRules};
-pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
+#[cfg(test)]
+pub(crate) use namespace::Grants;
+pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };

@@ -35,7 +35,12 @@ pub(crate) struct Agreement {
 /// Serves a client until its connection ends, and leaves nothing of it behind.
 pub(crate) async fn serve<T: Transport>(node: Arc<Node>, link: T, agreement: Agreement) {
     let origin = node.new_origin(agreement);
-    let span = debug_span!("connection", client = %origin.client, transport = agreement.transport);
+    let span = debug_span!(
+        "connection",
+        client = %origin.client,
+        transport = agreement.transport,
+        peer = %link.peer(),
+    );
     let mut connection = Connection::new(node.clone(), link, origin, agreement);
     let served = AssertUnwindSafe(connection.run()).catch_unwind().instrument(span).await;
     if served.is_err() {

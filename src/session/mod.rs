@@ -130,18 +130,9 @@ impl Session {
         }
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// Empty before the connect and for anonymous clients.
     pub(crate) fn user(&self) -> &str {
         &self.identity.user
-    }
-
-    /// Whether the connect was answered by a result.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
     }
 
     /// Whether the next frame may be handed over. While a command waits for what came before it,

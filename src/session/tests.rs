@@ -12,3 +12,16 @@ mod server;
 mod subscribe;
 mod timers;
 mod witness;
+
+use super::{Origin, Phase, Session};
+
+impl Session {
+    /// Whether the connect was answered by a result.
+    fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}
