@@ -167,31 +167,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    async fn listen(&mut self) -> Heard {
-        loop {
-            while let Some(message) = self.incoming.pop_front() {
-                if message != json!({}) {
-                    return Heard::Message(message);
-                }
-                self.pings += 1;
-                if self.answers_pings {
-                    self.say_text("{}").await;
-                }
-            }
-            match within("a message", self.socket.next()).await {
-                Some(Ok(Message::Text(text))) => {
-                    let lines = text.trim().split('\n').map(serde_json::from_str);
-                    self.incoming.extend(lines.map(Result::unwrap));
-                }
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    // Answers the close frame.
-                    drop(within("the end", self.socket.next()).await);
-                    return Heard::Closed(frame.code.into(), frame.reason.as_str().to_owned());
-                }
-                Some(Ok(Message::Ping(_))) => self.pings += 1,
-                Some(Ok(other)) => panic!("a client does not expect {other:?}"),
-                Some(Err(_)) | None => return Heard::Lost,
+    /// Waits for this many pings since the start; nothing else may come.
+    pub(crate) async fn wait_for_pings(&mut self, count: usize) {
+        while self.pings < count {
+            if let Some(heard) = self.listen_once().await {
+                panic!("{heard:?} in place of a ping");
             }
         }
+    }
+
+    async fn listen(&mut self) -> Heard {
+        loop {
+            if let Some(heard) = self.listen_once().await {
+                return heard;
+            }
+        }
+    }
+
+    /// Takes in one message or frame; a ping is answered and nothing more.
+    async fn listen_once(&mut self) -> Option<Heard> {
+        if let Some(message) = self.incoming.pop_front() {
+            if message != json!({}) {
+                return Some(Heard::Message(message));
+            }
+            self.pings += 1;
+            if self.answers_pings {
+                self.say_text("{}").await;
+            }
+            return None;
+        }
+        match within("a message", self.socket.next()).await {
+            Some(Ok(Message::Text(text))) => {
+                let lines = text.trim().split('\n').map(serde_json::from_str);
+                self.incoming.extend(lines.map(Result::unwrap));
+            }
+            Some(Ok(Message::Close(Some(frame)))) => {
+                // Answers the close frame.
+                drop(within("the end", self.socket.next()).await);
+                return Some(Heard::Closed(frame.code.into(), frame.reason.as_str().to_owned()));
+            }
+            Some(Ok(Message::Ping(_))) => self.pings += 1,
+            Some(Ok(other)) => panic!("a client does not expect {other:?}"),
+            Some(Err(_)) | None => return Some(Heard::Lost),
+        }
+        None
     }
 }

@@ -276,9 +276,13 @@ fn follow(stderr: impl Read + Send + 'static) -> watch::Receiver<Log> {
 
 /// A connection or subscription token with these claims.
 pub(crate) fn token(claims: &Value) -> String {
+    sign(claims, SECRET)
+}
+
+pub(crate) fn sign(claims: &Value, secret: &str) -> String {
     let encode = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let signed = format!("{}.{}", encode(&json!({"alg": "HS256", "typ": "JWT"})), encode(claims));
-    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
     format!("{signed}.{signature}")
 }

@@ -24,6 +24,10 @@ impl Raw {
     pub(crate) async fn dial(address: SocketAddr) -> Raw {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Raw::over(stream)
+    }
+
+    pub(crate) fn over(stream: TcpStream) -> Raw {
         Raw { stream, buffer: Vec::new() }
     }
 
