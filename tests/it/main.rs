@@ -16,6 +16,7 @@ mod codes;
 mod frames;
 mod handshake;
 mod http;
+mod life;
 mod node;
 mod ping;
 mod protobuf;
