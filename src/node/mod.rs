@@ -65,6 +65,8 @@ pub(crate) struct Node {
     uid: String,
     /// Lanes, directory and upkeep: they outlive the connections.
     tasks: TaskTracker,
+    /// Whoever has not connected yet is sent away.
+    draining: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -94,6 +96,7 @@ impl Node {
             sessions: AtomicU64::new(0),
             uid: format!("{boot:016x}"),
             tasks,
+            draining: CancellationToken::new(),
             stop,
         });
         node.tasks.spawn(upkeep(node.clock, node.broker.clone(), node.stop.clone()));
@@ -129,6 +132,7 @@ impl Node {
     /// Tells every client to come back elsewhere, evenly over `spread`. Nobody connects any more.
     pub(crate) async fn drain(&self, spread: Duration) {
         let mailboxes = self.directory.close().await;
+        self.draining.cancel();
         let count = u32::try_from(mailboxes.len()).unwrap_or(u32::MAX).max(1);
         let mut ticks = tokio::time::interval((spread / count).max(Duration::from_millis(1)));
         let each_tick = mailboxes

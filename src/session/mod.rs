@@ -149,7 +149,8 @@ impl Session {
         self.settle(now, actions);
     }
 
-    /// The client broke a rule of the transport that has a code of the protocol's.
+    /// The connection ends for a reason outside the session: the client broke a rule of the
+    /// transport that has a code of the protocol's, or the node drains before it has connected.
     pub(crate) fn handle_violation(
         &mut self,
         disconnect: Disconnect,
