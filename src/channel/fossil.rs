@@ -245,4 +245,4 @@ fn checksum(target: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -12,10 +12,14 @@ mod recovery;
 
 pub(crate) use filter::{FilterPart, TagFilter};
 pub(crate) use fossil::patch;
+#[cfg(test)]
+pub(crate) use fossil::tests::apply as apply_patch;
 pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
-pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
+pub(crate) use mail::{
+    Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
+};
 pub(crate) use name::{Channel, ChannelError, ChannelRules};
 pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{

@@ -30,7 +30,7 @@ pub(crate) use command::{
 };
 pub(crate) use disconnect::{Disconnect, UnsubscribeCode};
 pub(crate) use error::{ClientError, ErrorCode};
-pub(crate) use json::{JsonFault, is_json};
+pub(crate) use json::{JsonFault, is_json, quoted};
 pub(crate) use push::{PushBody, PushTarget, encode_push_body, push_head};
 pub(crate) use reply::{
     ClientInfo, Connect, ConnectResult, Dict, DisconnectPush, Error, HistoryResult, Join, Leave,
