@@ -24,6 +24,11 @@ pub(crate) const TAGS: usize = 64;
 pub(crate) const TAG_BYTES: usize = 1024;
 /// Nodes in one tag filter.
 pub(crate) const FILTER_NODES: usize = 64;
+/// Levels of a tag filter.
+pub(crate) const FILTER_DEPTH: usize = 16;
+/// Bytes of a publication, and of the one before it, between which a delta is computed; larger
+/// ones are delivered whole. A delta costs its lane about as long as so many bytes take to hash.
+pub(crate) const DELTA_BYTES: usize = 256 << 10;
 /// Bytes of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
 

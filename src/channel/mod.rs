@@ -1,6 +1,8 @@
 //! Channels and what is kept under a channel's name: publications, history and its recovery,
 //! presence, namespaces. Pure: no IO, no clock, no wire format.
 
+mod filter;
+mod fossil;
 mod history;
 mod mail;
 mod name;
@@ -8,10 +10,14 @@ mod namespace;
 mod publication;
 mod recovery;
 
+pub(crate) use filter::{FilterPart, TagFilter};
+pub(crate) use fossil::patch;
 pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
-pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
+pub(crate) use mail::{
+    Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
+};
 pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]
 pub(crate) use namespace::Grants;

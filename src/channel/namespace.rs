@@ -64,7 +64,8 @@ pub(crate) struct NamespaceOptions {
     pub(crate) allow_tags_filter: bool,
     /// Subscriptions may ask for Fossil deltas (`allowed_delta_types = ["fossil"]`).
     pub(crate) allow_delta_fossil: bool,
-    /// Client publications are delivered as deltas where subscribers negotiated them.
+    /// Every publication is delivered as a delta where subscribers negotiated them, those of
+    /// backends as well.
     pub(crate) delta_publish: bool,
     /// Names in this namespace must match; without it any name does.
     pub(crate) channel_regex: Option<Regex>,

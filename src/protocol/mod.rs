@@ -25,12 +25,12 @@ pub(crate) use codec::{
 #[cfg(test)]
 pub(crate) use command::SendRequest;
 pub(crate) use command::{
-    Command, ConnectRequest, HistoryRequest, PublishRequest, RefreshRequest, Request,
+    Command, ConnectRequest, FilterNode, HistoryRequest, PublishRequest, RefreshRequest, Request,
     SubRefreshRequest, SubscribeRequest, UnsubscribeRequest,
 };
 pub(crate) use disconnect::{Disconnect, UnsubscribeCode};
 pub(crate) use error::{ClientError, ErrorCode};
-pub(crate) use json::{JsonFault, is_json};
+pub(crate) use json::{JsonFault, is_json, quoted};
 pub(crate) use push::{PushBody, PushTarget, encode_push_body, push_head};
 pub(crate) use reply::{
     ClientInfo, ConnectResult, HistoryResult, Join, Leave, PingResult, PresenceResult,

@@ -48,14 +48,16 @@ impl Session {
             }
             *offset = body.offset;
         }
+        let accepted = body.accepted;
+        let bytes = subscription.choose(body);
         let target = if subscription.traits.numbered {
             PushTarget::Id(subscription.id.0)
         } else {
             PushTarget::Channel(subscription.channel.as_str())
         };
-        let (accepted, bytes) = (body.accepted, body.bytes.len());
-        actions.write_push(body.bytes, Some(accepted), |head| {
-            push_head(encoding, &target, bytes, head);
+        let body_bytes = bytes.len();
+        actions.write_push(bytes, Some(accepted), |head| {
+            push_head(encoding, &target, body_bytes, head);
         });
     }
 

@@ -135,6 +135,11 @@ impl Session {
         &self.identity.user
     }
 
+    /// Whether the connect was answered by a result.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
     /// Whether the next frame may be handed over. While a command waits for what came before it,
     /// none is read from the client.
     pub(crate) fn accepts_frames(&self) -> bool {

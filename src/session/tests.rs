@@ -13,14 +13,9 @@ mod subscribe;
 mod timers;
 mod witness;
 
-use super::{Origin, Phase, Session};
+use super::{Origin, Session};
 
 impl Session {
-    /// Whether the connect was answered by a result.
-    fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
-    }
-
     fn origin(&self) -> &Origin {
         &self.origin
     }

@@ -40,6 +40,7 @@ pub(super) struct Publish {
     pub(super) skip_history: bool,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) idempotency_key: String,
+    pub(super) delta: bool,
     pub(super) version: u64,
 }
 

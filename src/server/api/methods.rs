@@ -79,6 +79,7 @@ fn content(body: &Publish) -> Result<ServerPublish, ClientError> {
         tags: body.tags.clone(),
         skip_history: body.skip_history,
         idempotency_key: Some(body.idempotency_key.clone()).filter(|key| !key.is_empty()),
+        delta: body.delta,
     })
 }
 

@@ -48,7 +48,12 @@ impl Encoder for Bodies {
         };
         let body = protocol::PushBody::Pub(wire::publication(publication));
         let bytes = encode_push_body(encoding, &body);
-        PushBody { offset: publication.offset, accepted: publication.accepted, bytes }
+        let (offset, accepted) = (publication.offset, publication.accepted);
+        PushBody { offset, accepted, bytes, delta: None }
+    }
+
+    fn encode_step(&mut self, _: Encoding, _: &crate::hub::Step) -> PushBody {
+        unreachable!("nobody asks for deltas here")
     }
 }
 
@@ -218,9 +223,9 @@ impl Node {
         let Some(request) = client.requests.pop_front() else { return false };
         let session = client.session.origin().session;
         let answer = match request {
-            Request::Join { channel, sub, join_leave } => {
+            Request::Join { channel, sub, delivery } => {
                 let (encoding, mailbox) = (client.encoding, client.mailbox.clone());
-                let join = Join { channel, session, sub, encoding, join_leave, mailbox };
+                let join = Join { channel, session, sub, encoding, delivery, mailbox };
                 self.queue.push_back(Input::Join(join));
                 Answer::Done
             }
