@@ -139,5 +139,5 @@ fn refuses_arguments_that_make_no_sense() {
     {
         assert!(Cli::try_parse_from([&["bench"], words].concat()).is_err(), "{words:?}");
     }
-    assert!(Cli::try_parse_from(["bench", "floor", "serve"]).is_ok());
+    Cli::try_parse_from(["bench", "floor", "serve"]).unwrap();
 }

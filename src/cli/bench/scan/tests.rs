@@ -1,3 +1,5 @@
+//! Frames as servers write them, and anything else.
+
 use bytes::Bytes;
 use proptest::prelude::*;
 
@@ -25,7 +27,7 @@ fn push(encoding: Encoding, sequence: u64, bytes: usize) -> Vec<u8> {
 fn data_has_the_size_that_was_asked_for() {
     for bytes in [20, 200, 100_000] {
         assert_eq!(data(1_234, bytes).len(), bytes.max(21));
-        assert!(crate::protocol::is_json(data(u64::MAX, bytes).as_bytes()).is_ok());
+        crate::protocol::is_json(data(u64::MAX, bytes).as_bytes()).unwrap();
     }
 }
 
