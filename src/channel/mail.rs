@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{Moment, SubId, UnixMillis};
-use crate::channel::{Channel, Since};
+use crate::channel::{Channel, Since, TagFilter};
 
 /// One entry of a mailbox.
 #[derive(Clone, Debug)]
@@ -21,6 +21,18 @@ pub(crate) enum Mail {
     Server(Box<ServerCommand>),
 }
 
+/// Which events of its channel a subscription gets besides publications, which of those, and how
+/// they are written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delivery {
+    /// Joins and leaves of others.
+    pub(crate) join_leave: bool,
+    /// Publications are patches against the one before where the publisher and the sizes allow.
+    pub(crate) delta: bool,
+    /// Publications that do not pass are not delivered; each passes where there is no filter.
+    pub(crate) tags: Option<Arc<TagFilter>>,
+}
+
 /// A push without its head: the session writes the channel's name or number before it.
 #[derive(Clone, Debug)]
 pub(crate) struct PushBody {
@@ -28,7 +40,19 @@ pub(crate) struct PushBody {
     pub(crate) offset: u64,
     /// When the publication was taken up, for the latency metric.
     pub(crate) accepted: Moment,
+    /// The event as a whole.
     pub(crate) bytes: Bytes,
+    /// Of a publication for a subscription with deltas: what may go in place of `bytes`.
+    pub(crate) delta: Option<Arc<DeltaBody>>,
+}
+
+/// A publication as a step from the one before it in its channel.
+#[derive(Clone, Debug)]
+pub(crate) struct DeltaBody {
+    /// Counts what the lane delivered to the channel's subscriptions with deltas.
+    pub(crate) sequence: u64,
+    /// The push as a patch, for those who have the publication whose sequence is one less.
+    pub(crate) patch: Option<Bytes>,
 }
 
 /// What the server API asks of a session.

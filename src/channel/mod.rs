@@ -1,6 +1,8 @@
 //! Channels and what is kept under a channel's name: publications, history and its recovery,
 //! presence, namespaces. Pure: no IO, no clock, no wire format.
 
+mod filter;
+mod fossil;
 mod history;
 mod mail;
 mod name;
@@ -8,12 +10,18 @@ mod namespace;
 mod publication;
 mod recovery;
 
+pub(crate) use filter::{FilterPart, TagFilter};
+pub(crate) use fossil::patch;
 pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
-pub(crate) use mail::{Mail, Overrides, PushBody, ServerCommand, ServerSubscribe};
-pub(crate) use name::{Channel, ChannelError, ChannelRules};
-pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
+pub(crate) use mail::{
+    Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
+};
+pub(crate) use name::{Channel, ChannelRules};
+#[cfg(test)]
+pub(crate) use namespace::Grants;
+pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };

@@ -9,6 +9,7 @@ use regex::Regex;
 use crate::channel::name::ChannelRules;
 
 /// Who may do one kind of thing in a channel, besides those whom a token or capability lets.
+#[expect(clippy::struct_excessive_bools, reason = "each is one documented option of the operator")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allow {
     /// Any client with a user id (`allow_…_for_client`).
@@ -63,7 +64,8 @@ pub(crate) struct NamespaceOptions {
     pub(crate) allow_tags_filter: bool,
     /// Subscriptions may ask for Fossil deltas (`allowed_delta_types = ["fossil"]`).
     pub(crate) allow_delta_fossil: bool,
-    /// Client publications are delivered as deltas where subscribers negotiated them.
+    /// Every publication is delivered as a delta where subscribers negotiated them, those of
+    /// backends as well.
     pub(crate) delta_publish: bool,
     /// Names in this namespace must match; without it any name does.
     pub(crate) channel_regex: Option<Regex>,

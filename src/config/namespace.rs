@@ -182,7 +182,7 @@ pub(crate) static NAMESPACE: &[Row<Namespace>] = &[
         "delta_publish",
         Bool(|n| &mut n.options.delta_publish),
         "false",
-        "What clients publish is delivered as deltas where subscribers negotiated them.",
+        "Whatever is published is delivered as deltas where subscribers negotiated them; without it, what a backend publishes with delta.",
     ),
     Row::new(
         "binary",

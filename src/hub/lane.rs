@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use tracing::debug;
 
+use super::deltas::{Deltas, Step};
 use crate::base::{Encoding, SessionId, SubId};
-use crate::channel::{Channel, Event, EventKind, Mail, PushBody};
+use crate::channel::{Channel, Delivery, Event, EventKind, Mail, PushBody};
 
 /// Where a lane leaves what it has for a session. Posting never waits: what a full mailbox does is
 /// the mailbox's decision.
@@ -20,6 +21,9 @@ pub(crate) trait Mailbox: Clone + Debug {
 /// Turns an event into the bytes that all its subscribers of one encoding share.
 pub(crate) trait Encoder {
     fn encode(&mut self, encoding: Encoding, event: &EventKind) -> PushBody;
+
+    /// A publication for subscribers with deltas.
+    fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody;
 }
 
 /// A new subscription, as a lane takes it.
@@ -29,8 +33,7 @@ pub(crate) struct Join<M> {
     pub(crate) session: SessionId,
     pub(crate) sub: SubId,
     pub(crate) encoding: Encoding,
-    /// Whether joins and leaves of others are wanted.
-    pub(crate) join_leave: bool,
+    pub(crate) delivery: Delivery,
     pub(crate) mailbox: M,
 }
 
@@ -70,6 +73,7 @@ struct Room<M> {
     places: HashMap<(SessionId, SubId), usize>,
     /// The last numbered publication applied, to see a hole before the next one.
     last: Option<(u64, Arc<str>)>,
+    deltas: Deltas,
 }
 
 #[derive(Debug)]
@@ -77,7 +81,7 @@ struct Subscriber<M> {
     session: SessionId,
     sub: SubId,
     encoding: Encoding,
-    join_leave: bool,
+    delivery: Delivery,
     mailbox: M,
 }
 
@@ -87,6 +91,8 @@ struct Subscriber<M> {
 pub(crate) struct FanOut {
     channel: Channel,
     kind: EventKind,
+    /// Of a publication, where there are subscribers with deltas.
+    step: Option<Step>,
     /// A hole lies before this event.
     gap: bool,
     next: usize,
@@ -124,7 +130,12 @@ impl<M: Mailbox> Lane<M> {
                 subscriber.mailbox.post(Mail::Gap { sub: subscriber.sub });
             }
             if subscriber.wants(&fan_out.kind) {
-                let body = encoder.encode(subscriber.encoding, &fan_out.kind);
+                let body = match &fan_out.step {
+                    Some(step) if subscriber.delivery.delta => {
+                        encoder.encode_step(subscriber.encoding, step)
+                    }
+                    Some(_) | None => encoder.encode(subscriber.encoding, &fan_out.kind),
+                };
                 subscriber.mailbox.post(Mail::Push { sub: subscriber.sub, body });
                 fan_out.delivered += 1;
             }
@@ -143,12 +154,13 @@ impl<M: Mailbox> Lane<M> {
     }
 
     fn join(&mut self, join: Join<M>) {
-        let Join { channel, session, sub, encoding, join_leave, mailbox } = join;
+        let Join { channel, session, sub, encoding, delivery, mailbox } = join;
         let room = self.rooms.entry(channel).or_insert_with(Room::new);
         let before = room.places.insert((session, sub), room.subscribers.len());
         assert!(before.is_none(), "a session numbers each of its subscriptions once");
         let posted = mailbox.clone();
-        room.subscribers.push(Subscriber { session, sub, encoding, join_leave, mailbox });
+        room.deltas.count(delivery.delta);
+        room.subscribers.push(Subscriber { session, sub, encoding, delivery, mailbox });
         self.subscriptions += 1;
         posted.post(Mail::Joined { sub });
     }
@@ -197,7 +209,11 @@ impl<M: Mailbox> Lane<M> {
             EventKind::Gap => true,
             EventKind::Publication { .. } | EventKind::Join(_) | EventKind::Leave(_) => false,
         };
-        Some(FanOut { channel, kind, gap, next: 0, delivered: 0 })
+        let step = match &kind {
+            EventKind::Publication { publication, .. } => room.deltas.step(publication),
+            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => None,
+        };
+        Some(FanOut { channel, kind, step, gap, next: 0, delivered: 0 })
     }
 }
 
@@ -216,12 +232,18 @@ enum Continuity {
 
 impl<M> Room<M> {
     fn new() -> Self {
-        Self { subscribers: Vec::new(), places: HashMap::new(), last: None }
+        Self {
+            subscribers: Vec::new(),
+            places: HashMap::new(),
+            last: None,
+            deltas: Deltas::default(),
+        }
     }
 
     fn remove(&mut self, session: SessionId, sub: SubId) -> bool {
         let Some(place) = self.places.remove(&(session, sub)) else { return false };
-        self.subscribers.swap_remove(place);
+        let gone = self.subscribers.swap_remove(place);
+        self.deltas.discount(gone.delivery.delta);
         if let Some(moved) = self.subscribers.get(place) {
             self.places.insert((moved.session, moved.sub), place);
         }
@@ -246,8 +268,10 @@ impl<M> Room<M> {
 impl<M> Subscriber<M> {
     fn wants(&self, kind: &EventKind) -> bool {
         match kind {
-            EventKind::Publication { .. } => true,
-            EventKind::Join(_) | EventKind::Leave(_) => self.join_leave,
+            EventKind::Publication { publication, .. } => {
+                self.delivery.tags.as_ref().is_none_or(|tags| tags.passes(&publication.tags))
+            }
+            EventKind::Join(_) | EventKind::Leave(_) => self.delivery.join_leave,
             EventKind::Gap => false,
         }
     }

@@ -7,8 +7,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::{Encoding, Moment, SessionId, SubId};
-use crate::channel::{Channel, ClientDetails, Event, EventKind, Mail, Publication, PushBody};
+use crate::base::{Encoding, Moment, SessionId, SubId, limits};
+use crate::channel::{
+    Channel, ClientDetails, Delivery, DeltaBody, Event, EventKind, FilterPart, Mail, Publication,
+    PushBody, TagFilter,
+};
 
 #[derive(Clone, Debug, Default)]
 struct Pile(Rc<RefCell<Vec<Mail>>>);
@@ -23,12 +26,25 @@ impl Mailbox for Pile {
 struct Plain;
 
 impl Encoder for Plain {
+    fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody {
+        let (publication, epoch) = (step.publication.clone(), "".into());
+        let whole = self.encode(encoding, &EventKind::Publication { publication, epoch });
+        let patch = step.base.as_ref().map(|base| base.offset.to_string().into());
+        let delta = Some(Arc::new(DeltaBody { sequence: step.sequence, patch }));
+        PushBody { delta, ..whole }
+    }
+
     fn encode(&mut self, _: Encoding, event: &EventKind) -> PushBody {
         let offset = match event {
             EventKind::Publication { publication, .. } => publication.offset,
             EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => 0,
         };
-        PushBody { offset, accepted: Moment(0), bytes: Bytes::from(offset.to_string()) }
+        PushBody {
+            offset,
+            accepted: Moment(0),
+            bytes: Bytes::from(offset.to_string()),
+            delta: None,
+        }
     }
 }
 
@@ -56,7 +72,7 @@ fn join(name: u8, session: u64, sub: u32, mailbox: &Pile) -> Input<Pile> {
         session: SessionId(session),
         sub: SubId(sub),
         encoding: Encoding::Json,
-        join_leave: false,
+        delivery: Delivery::default(),
         mailbox: mailbox.clone(),
     })
 }
@@ -83,11 +99,20 @@ fn a_hole_and_a_new_epoch_are_announced_and_a_repetition_is_dropped() {
 }
 
 #[test]
+fn what_the_engine_cannot_prove_is_announced() {
+    let (mut lane, mailbox) = (Lane::new(), Pile::default());
+    run(&mut lane, join(1, 1, 1, &mailbox), 8);
+    run(&mut lane, Input::Event(Event { channel: channel(1), kind: EventKind::Gap }), 8);
+    run(&mut lane, Input::Event(publication(1, 7, "a")), 8);
+    assert_eq!(seen(&mailbox), ["joined 1", "gap 1", "push 1 7"]);
+}
+
+#[test]
 fn joins_and_leaves_go_only_to_those_who_want_them() {
     let (mut lane, quiet, curious) = (Lane::new(), Pile::default(), Pile::default());
     run(&mut lane, join(1, 1, 1, &quiet), 8);
     let Input::Join(mut wanting) = join(1, 2, 1, &curious) else { unreachable!() };
-    wanting.join_leave = true;
+    wanting.delivery.join_leave = true;
     run(&mut lane, Input::Join(wanting), 8);
     let kind = EventKind::Join(Arc::new(ClientDetails::default()));
     run(&mut lane, Input::Event(Event { channel: channel(1), kind }), 8);
@@ -95,21 +120,89 @@ fn joins_and_leaves_go_only_to_those_who_want_them() {
     assert_eq!(seen(&curious), ["joined 1", "push 1 0"]);
 }
 
+fn join_with(session: u64, mailbox: &Pile, delivery: Delivery) -> Input<Pile> {
+    let Input::Join(wanting) = join(1, session, 1, mailbox) else { unreachable!() };
+    Input::Join(Join { delivery, ..wanting })
+}
+
+#[test]
+fn publications_that_do_not_pass_the_filter_are_not_posted() {
+    let (mut lane, all, some) = (Lane::new(), Pile::default(), Pile::default());
+    let (key, cmp, val) = ("kind".into(), "eq".into(), "taxi".into());
+    let filter = FilterPart { key, cmp, val, ..FilterPart::default() };
+    let tags = Some(Arc::new(TagFilter::parse("tf", filter).unwrap()));
+    run(&mut lane, join(1, 1, 1, &all), 8);
+    let delivery = Delivery { join_leave: true, tags, ..Delivery::default() };
+    run(&mut lane, join_with(2, &some, delivery), 8);
+    for (offset, kind) in [(1, "bus"), (2, "taxi"), (3, "bus"), (4, "taxi")] {
+        let tags = [("kind".to_owned(), kind.to_owned())].into();
+        let publication = Arc::new(Publication { offset, tags, ..Publication::default() });
+        let kind = EventKind::Publication { publication, epoch: "a".into() };
+        run(&mut lane, Input::Event(Event { channel: channel(1), kind }), 8);
+    }
+    let kind = EventKind::Join(Arc::new(ClientDetails::default()));
+    run(&mut lane, Input::Event(Event { channel: channel(1), kind }), 8);
+    assert_eq!(seen(&all), ["joined 1", "push 1 1", "push 1 2", "push 1 3", "push 1 4"]);
+    assert_eq!(seen(&some), ["joined 1", "push 1 2", "push 1 4", "push 1 0"]);
+}
+
+/// The sequence of each publication and the offset of its base, if it has one.
+fn steps_of(mailbox: &Pile) -> Vec<(u64, Option<Bytes>)> {
+    let one = |mail: &Mail| match mail {
+        Mail::Push { body, .. } => {
+            body.delta.as_ref().map(|delta| (delta.sequence, delta.patch.clone()))
+        }
+        Mail::Joined { .. } | Mail::Gap { .. } | Mail::Server(_) => None,
+    };
+    mailbox.0.borrow().iter().filter_map(one).collect()
+}
+
+#[test]
+fn a_delta_is_taken_from_the_publication_before_where_the_publisher_wants_it() {
+    let (mut lane, plain, deltas) = (Lane::new(), Pile::default(), Pile::default());
+    let publish = |lane: &mut Lane<Pile>, offset, delta, bytes| {
+        let data = vec![b'x'; bytes].into();
+        let publication = Publication { offset, delta, data, ..Publication::default() };
+        let (publication, epoch) = (Arc::new(publication), "a".into());
+        let kind = EventKind::Publication { publication, epoch };
+        run(lane, Input::Event(Event { channel: channel(1), kind }), 8);
+    };
+    let delivery = Delivery { delta: true, ..Delivery::default() };
+    run(&mut lane, join(1, 1, 1, &plain), 8);
+    publish(&mut lane, 1, true, 1);
+    run(&mut lane, join_with(2, &deltas, delivery.clone()), 8);
+    publish(&mut lane, 2, true, 1);
+    publish(&mut lane, 3, true, limits::DELTA_BYTES);
+    publish(&mut lane, 4, false, 1);
+    publish(&mut lane, 5, true, limits::DELTA_BYTES + 1);
+    publish(&mut lane, 6, true, 1);
+    let left = Input::Leave { channel: channel(1), session: SessionId(2), sub: SubId(1) };
+    run(&mut lane, left, 8);
+    publish(&mut lane, 7, true, 1);
+    run(&mut lane, join_with(3, &deltas, delivery), 8);
+    publish(&mut lane, 8, true, 1);
+    let base = |offset: u64| Some(Bytes::from(offset.to_string()));
+    let expected = [(1, None), (2, base(2)), (3, None), (4, base(4)), (5, None), (6, None)];
+    assert_eq!(steps_of(&deltas), expected);
+    assert_eq!(steps_of(&plain), []);
+    assert_eq!(seen(&plain).len(), 9);
+}
+
 #[derive(Clone, Debug)]
-enum Step {
+enum Act {
     Join { name: u8, session: u64 },
     Leave { name: u8, session: u64 },
     Publish { name: u8 },
     Forget { session: u64 },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn acts() -> impl Strategy<Value = Vec<Act>> {
     let (name, session) = (0..3_u8, 0..6_u64);
     let step = prop_oneof![
-        (name.clone(), session.clone()).prop_map(|(name, session)| Step::Join { name, session }),
-        (name.clone(), session.clone()).prop_map(|(name, session)| Step::Leave { name, session }),
-        name.prop_map(|name| Step::Publish { name }),
-        session.prop_map(|session| Step::Forget { session }),
+        (name.clone(), session.clone()).prop_map(|(name, session)| Act::Join { name, session }),
+        (name.clone(), session.clone()).prop_map(|(name, session)| Act::Leave { name, session }),
+        name.prop_map(|name| Act::Publish { name }),
+        session.prop_map(|session| Act::Forget { session }),
     ];
     prop::collection::vec(step, 0..120)
 }
@@ -118,7 +211,7 @@ proptest! {
     /// The model is one list of subscriptions, scanned for each publication.
     #[test]
     fn every_subscriber_gets_every_event_of_its_time_once_and_in_order(
-        steps in steps(),
+        acts in acts(),
         portion in 1..4_usize,
     ) {
         let mut lane = Lane::new();
@@ -126,29 +219,29 @@ proptest! {
         let mut model: BTreeMap<(u8, u64), u32> = BTreeMap::new();
         let mut expected: Vec<Vec<String>> = vec![Vec::new(); 6];
         let (mut offsets, mut subs) = ([0_u64; 3], 0_u32);
-        for step in steps {
-            match step {
-                Step::Join { name, session } => {
+        for act in acts {
+            match act {
+                Act::Join { name, session } => {
                     if model.contains_key(&(name, session)) { continue }
                     subs += 1;
                     model.insert((name, session), subs);
-                    expected[session as usize].push(format!("joined {subs}"));
-                    run(&mut lane, join(name, session, subs, &mailboxes[session as usize]), portion);
+                    expected[usize::try_from(session).unwrap()].push(format!("joined {subs}"));
+                    run(&mut lane, join(name, session, subs, &mailboxes[usize::try_from(session).unwrap()]), portion);
                 }
-                Step::Leave { name, session } => {
+                Act::Leave { name, session } => {
                     let sub = SubId(model.remove(&(name, session)).unwrap_or(0));
                     let session = SessionId(session);
                     run(&mut lane, Input::Leave { channel: channel(name), session, sub }, portion);
                 }
-                Step::Publish { name } => {
+                Act::Publish { name } => {
                     offsets[usize::from(name)] += 1;
                     let offset = offsets[usize::from(name)];
                     for ((_, session), sub) in model.iter().filter(|((room, _), _)| *room == name) {
-                        expected[*session as usize].push(format!("push {sub} {offset}"));
+                        expected[usize::try_from(*session).unwrap()].push(format!("push {sub} {offset}"));
                     }
                     run(&mut lane, Input::Event(publication(name, offset, "a")), portion);
                 }
-                Step::Forget { session } => {
+                Act::Forget { session } => {
                     model.retain(|(_, owner), _| *owner != session);
                     run(&mut lane, Input::Forget(SessionId(session)), portion);
                 }

@@ -25,6 +25,8 @@ pub(crate) struct ServerPublish {
     /// Distribute, but keep and number nothing.
     pub(crate) skip_history: bool,
     pub(crate) idempotency_key: Option<String>,
+    /// Deliver it as a delta where subscribers negotiated them, whatever the namespace says.
+    pub(crate) delta: bool,
 }
 
 /// Sizes of this node.
@@ -44,8 +46,12 @@ impl Node {
         check_publish(&publish, &namespace.options)?;
         let retention = Retention::of(&namespace.options).filter(|_| !publish.skip_history);
         let options = PublishOptions { retention, idempotency_key: publish.idempotency_key };
-        let publication =
-            Publication { data: publish.data, tags: publish.tags, ..Publication::default() };
+        let publication = Publication {
+            data: publish.data,
+            tags: publish.tags,
+            delta: publish.delta || namespace.options.delta_publish,
+            ..Publication::default()
+        };
         let published = self.broker.publish(&channel, publication, options, self.clock.now());
         published.await.map_err(unavailable)
     }

@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -37,7 +36,12 @@ pub(crate) struct Agreement {
 /// Serves a client until its connection ends, and leaves nothing of it behind.
 pub(crate) async fn serve<T: Transport>(node: Arc<Node>, link: T, agreement: Agreement) {
     let origin = node.new_origin(agreement);
-    let span = debug_span!("connection", client = %origin.client, transport = agreement.transport);
+    let span = debug_span!(
+        "connection",
+        client = %origin.client,
+        transport = agreement.transport,
+        peer = %link.peer(),
+    );
     let mut connection = Connection::new(node.clone(), link, origin, agreement);
     let served = AssertUnwindSafe(connection.run()).catch_unwind().instrument(span).await;
     if served.is_err() {
@@ -124,7 +128,10 @@ impl<T: Transport> Connection<T> {
 
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         let unsent = self.link.queued_bytes();
-        if let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker) {
+        // A reply to one small command may be large: while replies are not read, none is made.
+        if unsent < limits::READ_GATE
+            && let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker)
+        {
             return Poll::Ready(Step::Answer(answer));
         }
         if unsent < limits::WRITE_HIGH_WATER {

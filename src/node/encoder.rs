@@ -1,25 +1,52 @@
 //! One event's bodies, encoded when the first subscriber needs them and shared by all others.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
+
 use crate::base::{Encoding, Moment};
-use crate::channel::{EventKind, PushBody};
-use crate::hub::Encoder;
+use crate::channel::{self, DeltaBody, EventKind, PushBody};
+use crate::hub::{Encoder, Step};
 use crate::protocol::{self, Join, Leave, encode_push_body};
 use crate::session::wire;
 
 /// For a single event: make a new one for the next.
 #[derive(Debug, Default)]
 pub(super) struct SharedEncoder {
-    json: Option<PushBody>,
-    protobuf: Option<PushBody>,
+    json: Bodies,
+    protobuf: Bodies,
+    /// Equal in both encodings, and `None` inside where there is no patch.
+    patch: Option<Option<Bytes>>,
+}
+
+#[derive(Debug, Default)]
+struct Bodies {
+    plain: Option<PushBody>,
+    /// For subscribers with deltas.
+    step: Option<PushBody>,
+}
+
+impl SharedEncoder {
+    fn bodies(&mut self, encoding: Encoding) -> &mut Bodies {
+        match encoding {
+            Encoding::Json => &mut self.json,
+            Encoding::Protobuf => &mut self.protobuf,
+        }
+    }
 }
 
 impl Encoder for SharedEncoder {
     fn encode(&mut self, encoding: Encoding, event: &EventKind) -> PushBody {
-        let shared = match encoding {
-            Encoding::Json => &mut self.json,
-            Encoding::Protobuf => &mut self.protobuf,
-        };
-        shared.get_or_insert_with(|| encode(encoding, event)).clone()
+        self.bodies(encoding).plain.get_or_insert_with(|| encode(encoding, event)).clone()
+    }
+
+    fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody {
+        if let Some(body) = &self.bodies(encoding).step {
+            return body.clone();
+        }
+        let patch = self.patch.get_or_insert_with(|| patch(step)).as_ref();
+        let body = encode_step(encoding, step, patch);
+        self.bodies(encoding).step.insert(body).clone()
     }
 }
 
@@ -40,5 +67,26 @@ fn encode(encoding: Encoding, event: &EventKind) -> PushBody {
         }
         EventKind::Gap => unreachable!("a gap is no push"),
     };
-    PushBody { offset, accepted, bytes: encode_push_body(encoding, &body) }
+    PushBody { offset, accepted, bytes: encode_push_body(encoding, &body), delta: None }
+}
+
+fn patch(step: &Step) -> Option<Bytes> {
+    let base = step.base.as_deref()?;
+    channel::patch(&base.data, &step.publication.data).map(Bytes::from)
+}
+
+fn encode_step(encoding: Encoding, step: &Step, patch: Option<&Bytes>) -> PushBody {
+    let publication = &*step.publication;
+    let push = |event| encode_push_body(encoding, &protocol::PushBody::Pub(event));
+    let patched = step
+        .base
+        .as_deref()
+        .zip(patch)
+        .and_then(|(base, patch)| wire::patched(encoding, publication, base, patch));
+    PushBody {
+        offset: publication.offset,
+        accepted: publication.accepted,
+        bytes: push(wire::whole(encoding, publication)),
+        delta: Some(Arc::new(DeltaBody { sequence: step.sequence, patch: patched.map(push) })),
+    }
 }

@@ -22,11 +22,11 @@ use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
 use crate::hub::Mailbox as _;
-use crate::protocol::Disconnect;
+use crate::protocol::{Disconnect, ErrorCode};
 use crate::session::Context;
 use crate::telemetry::{Gauges, Metrics};
 
-pub(crate) use api::{NodeInfo, ServerPublish};
+pub(crate) use api::ServerPublish;
 pub(crate) use connection::{Agreement, serve};
 pub(crate) use directory::Audience;
 
@@ -74,6 +74,10 @@ impl Node {
     /// Starts the node's tasks on the current runtime.
     pub(crate) fn start(options: NodeOptions, context: Context, clock: Clock) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new(context.version, &options.name));
+        metrics.show_codes(
+            ErrorCode::ALL.into_iter().map(ErrorCode::number),
+            Disconnect::ALL.iter().map(|disconnect| disconnect.code),
+        );
         let tasks = TaskTracker::new();
         let lanes = Lanes::start(options.lanes, &tasks, &metrics);
         let directory = Directory::start(&tasks, options.user_connection_limit);

@@ -76,10 +76,10 @@ impl Asker {
                 return self.enter(user, single_connection).await;
             }
             Request::Exit { user } => node.directory.exit(session, user).await,
-            Request::Join { channel, sub, join_leave } => {
+            Request::Join { channel, sub, delivery } => {
                 let (encoding, mailbox) = (self.origin.encoding, self.mailbox.clone());
                 let join =
-                    Join { channel: channel.clone(), session, sub, encoding, join_leave, mailbox };
+                    Join { channel: channel.clone(), session, sub, encoding, delivery, mailbox };
                 node.lanes.send(&channel, Input::Join(join)).await;
             }
             Request::Leave { channel, sub } => {
@@ -137,7 +137,7 @@ impl Asker {
         let options = PublishOptions { retention: self.retention(channel), ..Default::default() };
         let now = self.node.clock.now();
         let published = self.node.broker.publish(channel, publication, options, now).await;
-        published.map_or(Answer::Unavailable, Answer::Published)
+        published.map_or(Answer::Unavailable, |_position| Answer::Published)
     }
 
     async fn history(&self, channel: &Channel, query: HistoryQuery) -> Answer {

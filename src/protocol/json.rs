@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use memchr::{memchr2, memchr2_iter};
 use serde_json::value::RawValue;
 
@@ -26,6 +27,12 @@ pub(crate) enum JsonFault {
 /// whitespace around it.
 pub(crate) fn is_json(data: &[u8]) -> Result<(), JsonFault> {
     parse_raw(data).map(|_| ())
+}
+
+/// A JSON string that holds `text`, or `None` where that is not UTF-8.
+pub(crate) fn quoted(text: &[u8]) -> Option<Bytes> {
+    let text = simdutf8::basic::from_utf8(text).ok()?;
+    Some(serde_json::to_vec(text).expect("a string is JSON").into())
 }
 
 /// Reads a text as a message.

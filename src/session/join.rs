@@ -8,9 +8,10 @@ use super::answer::Expected;
 use super::subscription::{JoinAnswer, Recovery as Wanted, Side, Subscription};
 use super::{Session, wire};
 use crate::base::{Now, SubId};
-use crate::channel::{HistoryPage, HistoryQuery, Recovery, recover, recovery_query};
+use crate::channel::{HistoryPage, HistoryQuery, Publication, Recovery, recover, recovery_query};
 use crate::protocol::{
-    ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult, encode_push_body, push_head,
+    self, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult,
+    encode_push_body, push_head,
 };
 
 impl Session {
@@ -43,13 +44,20 @@ impl Session {
         let joining = subscription.joining.as_deref_mut().expect("positioned before it is live");
         let recovery = joining.recovery.take();
         let answer = joining.answer.take().expect("a subscribe is answered once");
+        let tags = joining.tags.take();
         let Some(page) = page else {
             return self.refuse(sub, answer, ErrorCode::Internal, actions);
         };
         let mut result = subscription.result(&page, now);
+        let (delta, encoding) = (subscription.traits.delta, self.origin.encoding);
+        let replay = |one: &Publication| match &tags {
+            Some(tags) if !tags.passes(&one.tags) => None,
+            _ if delta => Some(wire::whole(encoding, one)),
+            _ => Some(wire::publication(one)),
+        };
         if let Some(wanted) = recovery {
             let (asked, reject) = (wanted.asked, wanted.reject_lost && wanted.asked);
-            let recovered = fill(&mut result, wanted, page, limit);
+            let recovered = fill(&mut result, wanted, page, limit, replay);
             if asked {
                 actions.notes.push(Note::Recovered(recovered));
             }
@@ -90,7 +98,8 @@ impl Session {
                 let subscribe = Some(result);
                 self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
             }
-            JoinAnswer::Connect => {
+            JoinAnswer::Connect(data) => {
+                result.data = data;
                 let Some(subscription) = self.subscriptions.by_id(sub) else { return };
                 let channel = subscription.channel.clone();
                 self.reschedule(now);
@@ -161,8 +170,8 @@ impl Session {
         match answer {
             JoinAnswer::Reply { id, .. } => self.fail(id, code.into(), actions),
             // The SDK has no subscribe to fail: it comes back and tries again.
-            JoinAnswer::Connect | JoinAnswer::Push(_) => {
-                self.end_now(crate::protocol::Disconnect::INSUFFICIENT_STATE, actions);
+            JoinAnswer::Connect(_) | JoinAnswer::Push(_) => {
+                self.end_now(Disconnect::INSUFFICIENT_STATE, actions);
             }
         }
     }
@@ -179,14 +188,22 @@ impl Subscription {
             positioned: traits.positioned,
             epoch: page.top.epoch.to_string(),
             offset: page.top.offset,
+            delta: traits.delta,
             id: if traits.numbered { i64::from(self.id.0) } else { 0 },
             ..SubscribeResult::default()
         }
     }
 }
 
-/// Puts what was missed into the reply; whether everything could be had.
-fn fill(result: &mut SubscribeResult, wanted: Wanted, page: HistoryPage, limit: usize) -> bool {
+/// Puts what was missed into the reply, as far as `replay` writes it; whether everything could be
+/// had. What it leaves out is no hole: the subscription stands at the top.
+fn fill(
+    result: &mut SubscribeResult,
+    wanted: Wanted,
+    page: HistoryPage,
+    limit: usize,
+    replay: impl Fn(&Publication) -> Option<protocol::Publication>,
+) -> bool {
     result.was_recovering = wanted.asked;
     match recover(page, &wanted.since, limit, wanted.mode) {
         Recovery::Recovered(publications) => {
@@ -195,7 +212,7 @@ fn fill(result: &mut SubscribeResult, wanted: Wanted, page: HistoryPage, limit: 
             if wanted.asked {
                 result.offset = wanted.since.offset;
             }
-            result.publications = publications.iter().map(|one| wire::publication(one)).collect();
+            result.publications = publications.iter().filter_map(|one| replay(one)).collect();
             true
         }
         Recovery::Lost => false,

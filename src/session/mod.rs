@@ -130,10 +130,6 @@ impl Session {
         }
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// Empty before the connect and for anonymous clients.
     pub(crate) fn user(&self) -> &str {
         &self.identity.user

@@ -40,6 +40,7 @@ impl Session {
             // A copy: the frame it stands in may be much larger, and history keeps it.
             data: Bytes::copy_from_slice(&request.data),
             info: Some(info),
+            delta: namespace.options.delta_publish,
             ..Publication::default()
         };
         self.request(

@@ -7,12 +7,13 @@ use bytes::Bytes;
 use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::subscription::{JoinAnswer, Joining, Recovery, Side, Subscription, Traits};
-use super::{Failure, Session};
+use super::{Failure, Session, wire};
 use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
 use crate::base::{Encoding, Now, UnixMillis};
 use crate::channel::{
-    Channel, Namespace, NamespaceOptions, Overrides, RecoveryMode, ServerSubscribe, Since,
+    Channel, Delivery, Namespace, NamespaceOptions, Overrides, RecoveryMode, ServerSubscribe,
+    Since, TagFilter,
 };
 use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
 
@@ -28,6 +29,7 @@ struct Plan {
     traits: Traits,
     expire_at: Option<UnixMillis>,
     recovery: Option<Recovery>,
+    tags: Option<Arc<TagFilter>>,
     answer: JoinAnswer,
 }
 
@@ -35,7 +37,7 @@ impl Session {
     pub(super) fn subscribe(
         &mut self,
         id: u32,
-        request: SubscribeRequest,
+        mut request: SubscribeRequest,
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
@@ -50,6 +52,9 @@ impl Session {
         }
         let namespace = self.namespace(&channel)?;
         self.check_kind(&request, &namespace)?;
+        let tags = request.tf.take().map(wire::filter_part);
+        let tags = tags.map(|filter| TagFilter::parse("tf", filter)).transpose();
+        let tags = tags.map_err(|fault| ErrorCode::BadRequest.because(fault))?.map(Arc::new);
         let claims = self.authorize(&request, &channel, &namespace, now)?;
         let options = &namespace.options;
         let mut traits = traits(options, claims.options.overrides);
@@ -58,6 +63,7 @@ impl Session {
         traits.positioned |= traits.recoverable;
         traits.positioned |= keeps && request.positioned && options.allow_positioning;
         traits.hears |= request.join_leave && options.join_leave;
+        traits.delta = request.delta == "fossil" && options.allow_delta_fossil;
         traits.numbered = request.flag & OFFERS_NUMBERS != 0 && !self.refuses_numbers;
         let recovery = traits.recoverable.then(|| recovery(&request, options)).flatten();
         self.start(
@@ -68,6 +74,7 @@ impl Session {
                 traits,
                 expire_at: claims.expire_at,
                 recovery,
+                tags,
                 answer: JoinAnswer::Reply { id, data: claims.options.data.unwrap_or_default() },
             },
             actions,
@@ -97,7 +104,11 @@ impl Session {
         });
         let (info, expire_at) = (wanted.info.clone(), wanted.expire_at);
         let side = Side::Server;
-        self.start(Plan { channel, side, info, traits, expire_at, recovery, answer }, actions);
+        let tags = None;
+        self.start(
+            Plan { channel, side, info, traits, expire_at, recovery, tags, answer },
+            actions,
+        );
     }
 
     pub(super) fn namespace(&self, channel: &Channel) -> Result<Arc<Namespace>, Failure> {
@@ -123,7 +134,10 @@ impl Session {
             let why = "channel: carries binary data, which a JSON client cannot read";
             return Err(ErrorCode::BadRequest.because(why).into());
         }
-        if request.tf.is_some() {
+        if request.tf.is_some() && !request.delta.is_empty() {
+            return Err(ErrorCode::BadRequest.because("delta: not together with tf").into());
+        }
+        if request.tf.is_some() && !options.allow_tags_filter {
             let why = "tf: the namespace does not allow tags filters";
             return Err(ErrorCode::BadRequest.because(why).into());
         }
@@ -157,7 +171,13 @@ impl Session {
         let verifier = self.context.subscription_tokens.as_ref().unwrap_or(&self.context.tokens);
         let claims = verifier.verify_subscribe(token, now.unix).map_err(|fault| match fault {
             TokenError::Expired => Failure::from(ErrorCode::TokenExpired),
-            fault => ErrorCode::PermissionDenied.because(fault).into(),
+            TokenError::Malformed
+            | TokenError::BadSignature
+            | TokenError::UnsupportedAlgorithm
+            | TokenError::WrongAudience
+            | TokenError::WrongIssuer
+            | TokenError::NotYetValid
+            | TokenError::InvalidClaim { .. } => ErrorCode::PermissionDenied.because(fault).into(),
         })?;
         let other = |what| Err(Disconnect::INVALID_TOKEN.because(what).into());
         if claims.channel != channel.as_str() {
@@ -168,6 +188,9 @@ impl Session {
         }
         if claims.client.as_ref().is_some_and(|client| *client != self.origin.client.to_string()) {
             return other("the subscription token is for another client");
+        }
+        if claims.expire_at.is_some_and(|at| at <= now.unix) {
+            return Err(ErrorCode::Expired.into());
         }
         Ok(claims)
     }
@@ -189,25 +212,29 @@ impl Session {
     }
 
     fn start(&mut self, plan: Plan, actions: &mut Actions) {
-        let Plan { channel, side, info, traits, expire_at, recovery, answer } = plan;
+        let Plan { channel, side, info, traits, expire_at, recovery, tags, answer } = plan;
+        let delivery =
+            Delivery { join_leave: traits.hears, delta: traits.delta, tags: tags.clone() };
         let id = self.subscriptions.next_id();
         self.subscriptions.add(Subscription {
             id,
             channel: channel.clone(),
             side,
             offset: None,
+            sequence: None,
             details: self.details(info),
             traits,
             expire_at,
             joining: Some(Box::new(Joining {
                 answer: Some(answer),
                 recovery,
+                tags,
                 buffer: Vec::new(),
                 buffered_bytes: 0,
                 gap: false,
             })),
         });
-        let join = Request::Join { channel, sub: id, join_leave: traits.hears };
+        let join = Request::Join { channel, sub: id, delivery };
         self.request(join, Expected::Nothing, actions);
     }
 }
@@ -224,6 +251,7 @@ fn traits(options: &NamespaceOptions, overrides: Overrides) -> Traits {
         announces: overrides.join_leave.unwrap_or(options.join_leave),
         hears: overrides.force_push_join_leave.unwrap_or(options.force_push_join_leave),
         numbered: false,
+        delta: false,
     }
 }
 

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::base::{Now, SubId, UnixMillis};
-use crate::channel::{Channel, ClientDetails, PushBody, RecoveryMode, Since};
+use crate::channel::{Channel, ClientDetails, PushBody, RecoveryMode, Since, TagFilter};
 
 /// One subscription of the session.
 #[derive(Debug)]
@@ -15,6 +17,9 @@ pub(super) struct Subscription {
     /// Offset of the last publication handed to the client (or the stream's top at subscribe);
     /// `None` where the subscription is not positioned.
     pub(super) offset: Option<u64>,
+    /// Sequence of the last publication handed to the client, where it has deltas: the base of the
+    /// only patch that it can apply.
+    pub(super) sequence: Option<u64>,
     /// Announced in presence, joins and leaves as this.
     pub(super) details: Arc<ClientDetails>,
     pub(super) traits: Traits,
@@ -43,6 +48,8 @@ pub(super) struct Traits {
     pub(super) hears: bool,
     /// Pushes carry the subscription's number in place of the channel's name.
     pub(super) numbered: bool,
+    /// Publications may be patches against the one before.
+    pub(super) delta: bool,
 }
 
 /// A subscription on its way: what is posted for it meanwhile waits here.
@@ -51,9 +58,11 @@ pub(super) struct Joining {
     /// Taken when the result is on its way to the client.
     pub(super) answer: Option<JoinAnswer>,
     pub(super) recovery: Option<Recovery>,
+    /// What is recovered must pass it.
+    pub(super) tags: Option<Arc<TagFilter>>,
     pub(super) buffer: Vec<PushBody>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile: `buffer` ends there, and so does the subscription.
+    /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,
 }
 
@@ -72,14 +81,24 @@ pub(super) struct Recovery {
 #[derive(Debug)]
 pub(super) enum JoinAnswer {
     /// A reply to the command of this id, with this data.
-    Reply { id: u32, data: bytes::Bytes },
-    /// The connect reply's `subs`.
-    Connect,
+    Reply { id: u32, data: Bytes },
+    /// The connect reply's `subs`, with this data.
+    Connect(Bytes),
     /// A subscribe push, with this data.
-    Push(bytes::Bytes),
+    Push(Bytes),
 }
 
 impl Subscription {
+    /// What of a push goes to the client: the patch, if the client has what it is taken from.
+    pub(super) fn choose(&mut self, body: PushBody) -> Bytes {
+        let Some(delta) = body.delta else { return body.bytes };
+        let last = self.sequence.replace(delta.sequence);
+        match &delta.patch {
+            Some(patch) if last.is_some_and(|last| last + 1 == delta.sequence) => patch.clone(),
+            Some(_) | None => body.bytes,
+        }
+    }
+
     pub(super) fn ttl_seconds(&self, now: Now) -> Option<u32> {
         self.expire_at.map(|at| seconds_until(at, now))
     }
@@ -140,6 +159,11 @@ impl Subscriptions {
 
     pub(super) fn count(&self, side: Side) -> usize {
         self.list.iter().filter(|one| one.side == side).count()
+    }
+
+    /// What waits for subscriptions on their way, all together.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.list.iter().filter_map(|one| one.joining.as_ref()).map(|one| one.buffered_bytes).sum()
     }
 
     pub(super) fn is_joining(&self) -> bool {

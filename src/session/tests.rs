@@ -4,6 +4,7 @@ mod bytes;
 mod close;
 mod commands;
 mod connect;
+mod lanes;
 mod model;
 mod recovery;
 mod sequences;
@@ -11,3 +12,11 @@ mod server;
 mod subscribe;
 mod timers;
 mod witness;
+
+use super::{Origin, Session};
+
+impl Session {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}

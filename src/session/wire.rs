@@ -1,10 +1,12 @@
-//! Domain values as the protocol writes them.
+//! Domain values as the protocol writes them, and back.
 
 use std::sync::Arc;
 
-use crate::base::limits;
-use crate::channel::{ClientDetails, Publication};
-use crate::protocol::{self, ClientInfo};
+use bytes::Bytes;
+
+use crate::base::{Encoding, limits};
+use crate::channel::{ClientDetails, FilterPart, Publication};
+use crate::protocol::{self, ClientInfo, FilterNode, is_json, quoted};
 
 pub(crate) fn client_info(details: &ClientDetails) -> ClientInfo {
     ClientInfo {
@@ -24,6 +26,44 @@ pub(crate) fn publication(publication: &Publication) -> protocol::Publication {
         time: i64::try_from(publication.time.0).unwrap_or(i64::MAX),
         ..protocol::Publication::default()
     }
+}
+
+/// The whole of a publication for a subscription with deltas. In JSON its data is a string that
+/// holds the text, from which the next patch is taken; the SDK parses it, so what is not JSON is
+/// `null`.
+pub(crate) fn whole(encoding: Encoding, publication: &Publication) -> protocol::Publication {
+    let plain = self::publication(publication);
+    let text = || quoted(&plain.data).filter(|_| is_json(&plain.data).is_ok());
+    let data = match encoding {
+        Encoding::Json => text().unwrap_or(Bytes::from_static(b"\"null\"")),
+        Encoding::Protobuf => plain.data,
+    };
+    protocol::Publication { data, ..plain }
+}
+
+/// A publication as a patch against the data of `base`; `None` where a client of this encoding
+/// cannot have read either as it is.
+pub(crate) fn patched(
+    encoding: Encoding,
+    publication: &Publication,
+    base: &Publication,
+    patch: &Bytes,
+) -> Option<protocol::Publication> {
+    let data = match encoding {
+        Encoding::Json => {
+            is_json(&base.data).and_then(|()| is_json(&publication.data)).ok()?;
+            quoted(patch)?
+        }
+        Encoding::Protobuf => patch.clone(),
+    };
+    Some(protocol::Publication { data, delta: true, ..self::publication(publication) })
+}
+
+/// Codecs bound how deep a filter may be.
+pub(super) fn filter_part(node: FilterNode) -> FilterPart {
+    let FilterNode { op, key, cmp, val, vals, nodes } = node;
+    let nodes = nodes.into_iter().map(filter_part).collect();
+    FilterPart { op, key, cmp, val, vals, nodes }
 }
 
 /// As many publications as one reply may hold in bytes, and at least one.

@@ -102,7 +102,10 @@ fn nothing_follows_the_word_that_the_connection_ends() {
     let mut actions = Actions::default();
     let push = |offset| {
         let bytes = r#""pub":{"data":1}}}"#.into();
-        Mail::Push { sub: SubId(1), body: PushBody { offset, accepted: Default::default(), bytes } }
+        Mail::Push {
+            sub: SubId(1),
+            body: PushBody { offset, accepted: Default::default(), bytes, delta: None },
+        }
     };
     for mail in [push(1), Mail::Gap { sub: SubId(1) }, push(3)] {
         client.session.handle_mail(mail, client.now, &mut actions);

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    Allow, Channel, ChannelRules, ClientDetails, Grants, HistoryPage, HistoryQuery, Mail,
-    Namespace, NamespaceOptions, Namespaces, Publication, PushBody, RecoveryMode, ServerCommand,
-    ServerSubscribe, Stream,
+    Allow, Channel, ChannelRules, ClientDetails, Delivery, DeltaBody, Grants, HistoryPage,
+    HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
+    RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
 };
 use crate::protocol::{
     self, Disconnect, Join, Leave, Reply, decode_commands, decode_replies, encode, encode_push_body,
@@ -78,7 +78,13 @@ fn namespaces() -> Namespaces {
     let stream = NamespaceOptions { allow_recovery: true, allow_positioning: true, ..history(all) };
     let cache = NamespaceOptions { force_recovery_mode: RecoveryMode::Cache, ..forced.clone() };
     let letters = regex::Regex::new("^letters:[a-z]+$").unwrap();
+    let delta = NamespaceOptions { allow_delta_fossil: true, delta_publish: true, ..plain.clone() };
+    let document = NamespaceOptions { allow_delta_fossil: true, ..stream.clone() };
+    let tagged = NamespaceOptions { allow_tags_filter: true, ..document.clone() };
     let named = [
+        ("delta", delta),
+        ("document", document),
+        ("tagged", tagged),
         ("open", plain.clone()),
         ("crowd", NamespaceOptions { force_push_join_leave: true, ..crowd.clone() }),
         ("discreet", crowd),
@@ -98,9 +104,10 @@ fn namespaces() -> Namespaces {
 /// What waits for a lane's turn.
 #[derive(Debug)]
 enum Turn {
-    Join(SubId, Channel, bool),
+    Join(SubId, Channel, Delivery),
     Leave(SubId),
-    Event(Channel, u64, protocol::PushBody),
+    Event(Channel, Box<protocol::PushBody>),
+    Publication(Channel, Arc<Publication>),
     Gap(Channel),
 }
 
@@ -120,7 +127,9 @@ pub(super) struct Client {
     /// Joins less leaves.
     pub(super) announced: BTreeMap<Channel, isize>,
     pub(super) entered: bool,
-    pub(super) subscribers: Vec<(SubId, Channel, bool)>,
+    pub(super) subscribers: Vec<(SubId, Channel, Delivery)>,
+    /// The last publication of each channel, and how many there were.
+    steps: BTreeMap<Channel, (u64, Arc<Publication>)>,
     pub(super) entrance: Option<Answer>,
     /// The engine is out of reach.
     pub(super) is_down: bool,
@@ -161,6 +170,7 @@ impl Client {
             announced: BTreeMap::new(),
             entered: false,
             subscribers: Vec::new(),
+            steps: BTreeMap::new(),
             entrance: None,
             is_down: false,
             requests: VecDeque::new(),
@@ -262,21 +272,21 @@ impl Client {
     pub(super) fn turn(&mut self) -> bool {
         let Some(turn) = self.turns.pop_front() else { return false };
         match turn {
-            Turn::Join(sub, channel, hears) => {
-                self.subscribers.push((sub, channel, hears));
+            Turn::Join(sub, channel, delivery) => {
+                self.subscribers.push((sub, channel, delivery));
                 self.mails.push_back(Mail::Joined { sub });
             }
             Turn::Leave(gone) => self.subscribers.retain(|(sub, ..)| *sub != gone),
-            Turn::Event(channel, offset, event) => {
-                let is_heard = |hears| hears || matches!(event, protocol::PushBody::Pub(_));
+            Turn::Event(channel, event) => {
                 let bytes = encode_push_body(self.encoding, &event);
-                for (sub, at, hears) in &self.subscribers {
-                    if *at == channel && is_heard(*hears) {
-                        let body = PushBody { offset, accepted: Moment(0), bytes: bytes.clone() };
-                        self.mails.push_back(Mail::Push { sub: *sub, body });
+                let body = PushBody { offset: 0, accepted: Moment(0), bytes, delta: None };
+                for (sub, at, delivery) in &self.subscribers {
+                    if *at == channel && delivery.join_leave {
+                        self.mails.push_back(Mail::Push { sub: *sub, body: body.clone() });
                     }
                 }
             }
+            Turn::Publication(channel, publication) => self.deliver(&channel, &publication),
             Turn::Gap(channel) => {
                 let subscribers = self.subscribers.iter().filter(|(_, at, _)| *at == channel);
                 self.mails.extend(subscribers.map(|(sub, ..)| Mail::Gap { sub: *sub }));
@@ -286,6 +296,29 @@ impl Client {
             self.mails.clear();
         }
         true
+    }
+
+    fn deliver(&mut self, channel: &Channel, publication: &Arc<Publication>) {
+        let push = |event| encode_push_body(self.encoding, &protocol::PushBody::Pub(event));
+        let (offset, accepted) = (publication.offset, Moment(0));
+        let bytes = push(wire::publication(publication));
+        let plain = PushBody { offset, accepted, bytes, delta: None };
+        let before = self.steps.get(channel).filter(|_| publication.delta);
+        let patch = before.and_then(|(_, base)| {
+            let patch = Bytes::from(patch(&base.data, &publication.data)?);
+            wire::patched(self.encoding, publication, base, &patch).map(push)
+        });
+        let sequence = self.steps.get(channel).map_or(0, |(sequence, _)| *sequence) + 1;
+        self.steps.insert(channel.clone(), (sequence, publication.clone()));
+        let bytes = push(wire::whole(self.encoding, publication));
+        let delta = Some(Arc::new(DeltaBody { sequence, patch }));
+        let step = PushBody { offset, accepted, bytes, delta };
+        for (sub, at, delivery) in &self.subscribers {
+            if at == channel && delivery.tags.as_ref().is_none_or(|t| t.passes(&publication.tags)) {
+                let body = if delivery.delta { step.clone() } else { plain.clone() };
+                self.mails.push_back(Mail::Push { sub: *sub, body });
+            }
+        }
     }
 
     /// Hands over at most `most` entries of the mailbox at once.
@@ -315,15 +348,14 @@ impl Client {
                 return answer;
             }
             Request::Exit { .. } => self.entered = false,
-            Request::Join { channel, sub, join_leave } => {
-                self.turns.push_back(Turn::Join(sub, channel, join_leave));
+            Request::Join { channel, sub, delivery } => {
+                self.turns.push_back(Turn::Join(sub, channel, delivery));
             }
             Request::Leave { sub, .. } => self.turns.push_back(Turn::Leave(sub)),
             _ if self.is_down && !is_undoing(&request) => return Answer::Unavailable,
             Request::Publish { channel, publication } => {
-                let offset = self.append(&channel, publication, true);
-                let epoch = "".into();
-                return Answer::Published(crate::channel::Position { offset, epoch });
+                self.append(&channel, publication, true);
+                return Answer::Published;
             }
             Request::History { channel, query } => {
                 return Answer::History(self.history(&channel, &query));
@@ -345,7 +377,7 @@ impl Client {
                 } else {
                     protocol::PushBody::Leave(Leave { info })
                 };
-                self.turns.push_back(Turn::Event(channel, 0, event));
+                self.turns.push_back(Turn::Event(channel, event.into()));
             }
         }
         Answer::Done
@@ -383,8 +415,7 @@ impl Client {
             if self.holes.remove(channel) {
                 self.turns.push_back(Turn::Gap(channel.clone()));
             }
-            let event = protocol::PushBody::Pub(wire::publication(&publication));
-            self.turns.push_back(Turn::Event(channel.clone(), offset, event));
+            self.turns.push_back(Turn::Publication(channel.clone(), publication));
         } else if keeps {
             self.holes.insert(channel.clone());
         }
@@ -414,10 +445,15 @@ impl Client {
         self.turns.push_back(Turn::Gap(channel(name)));
     }
 
-    /// The stream is lost with its epoch; the lanes are told.
+    /// The stream is lost with its epoch, of which nothing is under way any more; lanes and session
+    /// are told at once.
     pub(super) fn forget_stream(&mut self, name: &str) {
+        while self.turn() {}
+        self.mail(usize::MAX);
         self.streams.remove(&channel(name));
         self.gap(name);
+        while self.turn() {}
+        self.mail(usize::MAX);
     }
 
     /// The publications of a stream are gone, its position is not.
@@ -506,9 +542,12 @@ fn describe(request: &Request) -> String {
         Request::Enter { user, single_connection: false } => format!("enter {user:?}"),
         Request::Enter { user, single_connection: true } => format!("enter {user:?} alone"),
         Request::Exit { user } => format!("exit {user:?}"),
-        Request::Join { channel, sub, join_leave } => {
-            let hears = if *join_leave { " hears" } else { "" };
-            format!("join {channel} {}{hears}", sub.0)
+        Request::Join { channel, sub, delivery } => {
+            let mut text = format!("join {channel} {}", sub.0);
+            text += if delivery.join_leave { " hears" } else { "" };
+            text += if delivery.delta { " deltas" } else { "" };
+            text += if delivery.tags.is_some() { " filtered" } else { "" };
+            text
         }
         Request::Leave { channel, sub } => format!("leave {channel} {}", sub.0),
         Request::Publish { channel, publication } => {

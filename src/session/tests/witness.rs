@@ -35,11 +35,17 @@ pub(super) struct Witness {
     asked: BTreeMap<u32, Asked>,
     is_connected: bool,
     pub(super) subscribed: BTreeMap<String, Seen>,
+    /// So many publications of each stream are kept: who missed no more recovers.
+    kept: u64,
     /// Where ended subscriptions stood.
     pub(super) positions: BTreeMap<String, (u64, String)>,
 }
 
 impl Witness {
+    pub(super) fn new(kept: u64) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     pub(super) fn ask(&mut self, id: u32, asked: Asked) {
         assert!(self.asked.insert(id, asked).is_none(), "tests use an id once");
     }
@@ -68,8 +74,9 @@ impl Witness {
         match asked {
             Asked::Connect => {
                 self.is_connected = true;
-                for (channel, result) in reply.connect.expect("its result").subs {
-                    self.subscribe(channel, result, None, false);
+                for entry in reply.connect.expect("its result").subs {
+                    let result = entry.result.expect("written even where nothing is set");
+                    self.subscribe(entry.channel, result, None, false);
                 }
             }
             Asked::Subscribe { channel, is_cache, since } => {
@@ -99,6 +106,15 @@ impl Witness {
         };
         assert!(result.positioned || !result.recoverable);
         assert_eq!(result.positioned, !seen.epoch.is_empty());
+        if let Some((offset, epoch)) = &since
+            && result.was_recovering
+            && !result.recovered
+            && !is_cache
+            && *epoch == seen.epoch
+        {
+            let missed = result.offset.checked_sub(*offset);
+            assert!(missed.is_none_or(|missed| missed > self.kept), "{missed:?} could be had");
+        }
         if let Some((offset, epoch)) = since.filter(|_| result.recovered && !is_cache) {
             assert!(result.was_recovering);
             assert_eq!(result.offset, offset, "a recovered client goes on from where it was");
@@ -151,10 +167,8 @@ impl Witness {
     }
 
     fn end(&mut self, channel: &str) {
-        if let Some(seen) = self.subscribed.remove(channel) {
-            if seen.positioned {
-                self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
-            }
+        if let Some(seen) = self.subscribed.remove(channel).filter(Seen::is_positioned) {
+            self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
         }
     }
 }
