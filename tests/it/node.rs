@@ -196,15 +196,34 @@ impl Node {
 
     /// Memory that the process has now, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.status("VmRSS:").trim_end_matches(" kB").parse().unwrap()
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    /// Sends a signal once the process listens for it: it prints its addresses a moment earlier,
+    /// and a signal in between would end it unheard.
+    pub(crate) async fn signal(&self, name: &str) {
+        let number = match name {
+            "HUP" => 1,
+            "INT" => 2,
+            "TERM" => 15,
+            other => panic!("no test sends {other}"),
+        };
+        let listens = async {
+            let caught = || u64::from_str_radix(&self.status("SigCgt:"), 16).unwrap();
+            while caught() & (1 << (number - 1)) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("listening for signals", listens).await;
         let pid = self.child.id().to_string();
         let kill = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status();
         assert!(kill.unwrap().success());
+    }
+
+    /// A line of what the kernel tells of the process (proc(5)).
+    fn status(&self, key: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
     }
 
     /// Waits for the end of the process: its exit code.
