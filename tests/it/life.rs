@@ -24,7 +24,7 @@ async fn sigterm_drains_over_the_spread() {
     let mut idle = Raw::dial(node.http).await;
     assert_eq!(node.get("/ready").await.status, 200);
     let start = now();
-    node.signal("TERM").await;
+    node.signal("TERM");
     node.wait_for_log("draining").await;
     let ends = join_all(clients.iter_mut().map(|client| async move {
         let code = client.close_code().await;
@@ -50,7 +50,7 @@ async fn sigterm_drains_over_the_spread() {
 async fn sigint_and_an_empty_node_end_at_once() {
     let mut node = Node::start(&[]).await;
     let start = now();
-    node.signal("INT").await;
+    node.signal("INT");
     assert_eq!(node.exit_code().await, Some(0));
     assert!(start.elapsed() < Duration::from_secs(3));
 }
@@ -65,7 +65,7 @@ async fn connections_without_a_connect_do_not_hold_a_drain_up() {
     let mut node = Node::start(&settings).await;
     let mut fresh = Client::open(&node).await;
     let start = now();
-    node.signal("TERM").await;
+    node.signal("TERM");
     assert_eq!(fresh.close_code().await, 3001);
     assert_eq!(node.exit_code().await, Some(0));
     let took = start.elapsed();
@@ -87,7 +87,7 @@ async fn a_client_that_never_reads_does_not_outlive_the_timeout() {
         node.api("publish", &body).await;
     }
     let start = now();
-    node.signal("TERM").await;
+    node.signal("TERM");
     assert_eq!(node.exit_code().await, Some(0));
     let took = start.elapsed();
     assert!(took < Duration::from_secs(3), "{took:?}");
@@ -101,7 +101,7 @@ async fn sighup_reloads_the_namespaces() {
     assert_eq!(before.fault(json!({"subscribe": {"channel": "news:a"}})).await, 102);
     let more = format!("{FILE}\n[[channel.namespaces]]\nname = \"news\"\npresence = true\n");
     std::fs::write(&node.file, more).unwrap();
-    node.signal("HUP").await;
+    node.signal("HUP");
     node.wait_for_log("reloaded").await;
     let mut after = Client::connect(&node).await;
     after.subscribe("news:a").await;
@@ -112,7 +112,7 @@ async fn sighup_reloads_the_namespaces() {
 
     node.expect_warning("nothing was reloaded");
     std::fs::write(&node.file, format!("{FILE}\n[client]\nnonsense = 1\n")).unwrap();
-    node.signal("HUP").await;
+    node.signal("HUP");
     node.wait_for_log("nothing was reloaded").await;
     let mut later = Client::connect(&node).await;
     later.subscribe("news:a").await;
@@ -127,7 +127,7 @@ async fn a_node_starts_again_on_its_port() {
     let first = client.ask(subscribe).await["subscribe"].clone();
     node.api("publish", &json!({"channel": "a", "data": {}})).await;
     client.publication().await;
-    node.signal("TERM").await;
+    node.signal("TERM");
     assert_eq!(client.close_code().await, 3001);
     assert_eq!(node.exit_code().await, Some(0));
 

@@ -116,7 +116,7 @@ async fn sighup_takes_up_another_certificate() {
     let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
     client.enter(json!({})).await;
     let second = certify(folder.path());
-    node.signal("HUP").await;
+    node.signal("HUP");
     node.wait_for_log("reloaded").await;
     dial(&node, &second).await.unwrap();
     dial(&node, &first).await.unwrap_err();
@@ -124,7 +124,7 @@ async fn sighup_takes_up_another_certificate() {
     // A file that is no certificate changes nothing.
     node.expect_warning("the certificate was not reloaded");
     std::fs::write(folder.path().join("cert.pem"), "nonsense").unwrap();
-    node.signal("HUP").await;
+    node.signal("HUP");
     node.wait_for_log("the certificate was not reloaded").await;
     dial(&node, &second).await.unwrap();
 }
@@ -137,7 +137,7 @@ async fn a_drain_says_goodbye_under_tls() {
     let stream = dial(&node, &certificate).await.unwrap();
     let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
     client.enter(json!({})).await;
-    node.signal("TERM").await;
+    node.signal("TERM");
     assert_eq!(client.close_code().await, 3001);
     assert_eq!(node.exit_code().await, Some(0));
 }
