@@ -225,6 +225,14 @@ impl<M: Mailbox> Lane<M> {
 }
 
 impl FanOut {
+    /// About the bytes that each subscriber gets.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.kind {
+            EventKind::Publication { publication, .. } => publication.data.len(),
+            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => 0,
+        }
+    }
+
     /// Pushes posted so far.
     pub(crate) fn delivered(&self) -> usize {
         self.delivered

@@ -119,11 +119,11 @@ impl Place for LanePlace {
 
 async fn run(mut inbox: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
     let mut lane = Lane::new();
-    let mut since_yield = 0;
+    let mut turn = LaneTurn::default();
     while let Some(message) = inbox.recv().await {
         match message {
             LaneMessage::Input(input) => {
-                apply(&mut lane, input, &mut since_yield, &metrics).await;
+                apply(&mut lane, input, &mut turn, &metrics).await;
             }
             LaneMessage::Channels(test, reply) => {
                 let found = lane.channels().filter(|(channel, _)| test(channel.as_str()));
@@ -135,23 +135,38 @@ async fn run(mut inbox: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
     }
 }
 
-/// Takes one input. `since_yield` counts the mailboxes filled since the lane last let others run:
-/// it goes on from event to event, so that under load several events lie in a mailbox when its
-/// connection gets the processor, and go out in one write.
+/// What a lane did since it last let the connections run. It goes on from event to event, so that
+/// under load several events lie in a mailbox when its connection gets the processor, and go out in
+/// one write; but no mailbox overflows because its connection had no chance.
+#[derive(Debug, Default)]
+struct LaneTurn {
+    /// Mailboxes filled.
+    posted: usize,
+    /// Most bytes that lie in any one of them.
+    bytes: usize,
+}
+
+impl LaneTurn {
+    fn is_over(&self) -> bool {
+        self.posted >= limits::FAN_OUT_YIELD || self.bytes >= limits::WRITE_HIGH_WATER
+    }
+}
+
 async fn apply(
     lane: &mut Lane<Mailbox>,
     input: Input<Mailbox>,
-    since_yield: &mut usize,
+    turn: &mut LaneTurn,
     metrics: &Metrics,
 ) {
     let Some(mut fan_out) = lane.apply(input) else { return };
+    turn.bytes += fan_out.bytes();
     let mut encoder = SharedEncoder::default();
     loop {
         let before = fan_out.delivered();
         let more = lane.deliver(&mut fan_out, limits::FAN_OUT_CHUNK, &mut encoder);
-        *since_yield += fan_out.delivered() - before;
-        if *since_yield >= limits::FAN_OUT_YIELD {
-            *since_yield = 0;
+        turn.posted += fan_out.delivered() - before;
+        if turn.is_over() {
+            *turn = LaneTurn::default();
             tokio::task::yield_now().await;
         }
         if !more {
