@@ -79,11 +79,14 @@ proptest! {
 
     #[test]
     fn bytes_are_never_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-        let (heard, _left) = frames(&bytes);
+        let (heard, left) = frames(&bytes);
+        let mut payloads = 0;
         for heard in heard {
             if let Heard::Messages(messages) = heard {
+                payloads += messages.len();
                 Sequences::new().in_messages(messages).for_each(drop);
             }
         }
+        prop_assert!(payloads + left <= bytes.len());
     }
 }
