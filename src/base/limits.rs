@@ -28,6 +28,8 @@ pub(crate) const TAGS: usize = 64;
 pub(crate) const TAG_BYTES: usize = 1024;
 /// Nodes in one tag filter.
 pub(crate) const FILTER_NODES: usize = 64;
+/// Values in the lists of one tag filter, all together.
+pub(crate) const FILTER_VALUES: usize = 256;
 /// Levels of a tag filter.
 pub(crate) const FILTER_DEPTH: usize = 16;
 /// Bytes of a publication, and of the one before it, between which a delta is computed; larger
@@ -69,6 +71,15 @@ pub(crate) const EXPIRY_ROUNDS: usize = 16;
 
 /// How long a backend may take to send the body of a request.
 pub(crate) const API_BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of the answers to one batch; commands beyond are carried out and answered by error 106.
+pub(crate) const BATCH_REPLY_BYTES: usize = 16 << 20;
+/// Commands of a parallel batch under way at a time.
+pub(crate) const BATCH_PARALLEL: usize = 64;
+/// How long a peer may take to read what an HTTP answer wrote, before the connection is dropped.
+pub(crate) const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of the members in one answer to a client's presence request; a channel with more is
+/// answered by error 106.
+pub(crate) const PRESENCE_REPLY_BYTES: usize = 1 << 20;
 /// Bytes of a request body on the server API.
 pub(crate) const API_BODY_BYTES: usize = 4 << 20;
 /// Bytes of a request's line and headers.

@@ -45,6 +45,8 @@ pub(crate) enum FilterFault {
     NotOne,
     #[error("more than {} nodes", limits::FILTER_NODES)]
     TooMany,
+    #[error("more than {} values", limits::FILTER_VALUES)]
+    TooManyValues,
     #[error("deeper than {} levels", limits::FILTER_DEPTH)]
     TooDeep,
 }
@@ -75,8 +77,7 @@ enum Test {
 impl TagFilter {
     /// `name` is the field that holds the filter; paths in errors begin with it.
     pub(crate) fn parse(name: &str, filter: FilterPart) -> Result<Self, FilterError> {
-        let mut nodes = 0;
-        parse(name, filter, 1, &mut nodes).map(Self)
+        parse(name, filter, 1, &mut Size::default()).map(Self)
     }
 
     /// Whether a publication with these tags is wanted.
@@ -117,15 +118,21 @@ impl Test {
     }
 }
 
-fn parse(
-    path: &str,
-    part: FilterPart,
-    depth: usize,
-    count: &mut usize,
-) -> Result<Node, FilterError> {
-    *count += 1;
-    if *count > limits::FILTER_NODES {
+/// What a filter has so far.
+#[derive(Default)]
+struct Size {
+    nodes: usize,
+    values: usize,
+}
+
+fn parse(path: &str, part: FilterPart, depth: usize, size: &mut Size) -> Result<Node, FilterError> {
+    size.nodes += 1;
+    size.values += part.vals.len();
+    if size.nodes > limits::FILTER_NODES {
         return Err(fault(path, "", FilterFault::TooMany));
+    }
+    if size.values > limits::FILTER_VALUES {
+        return Err(fault(path, "vals", FilterFault::TooManyValues));
     }
     if depth > limits::FILTER_DEPTH {
         return Err(fault(path, "", FilterFault::TooDeep));
@@ -141,7 +148,7 @@ fn parse(
     }
     let mut nodes = Vec::with_capacity(part.nodes.len().min(limits::FILTER_NODES));
     for (index, node) in part.nodes.into_iter().enumerate() {
-        nodes.push(parse(&format!("{path}.nodes[{index}]"), node, depth + 1, count)?);
+        nodes.push(parse(&format!("{path}.nodes[{index}]"), node, depth + 1, size)?);
     }
     match (part.op.as_str(), nodes.len()) {
         ("and", _) => Ok(Node::All(nodes)),

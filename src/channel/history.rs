@@ -155,11 +155,15 @@ fn page<'a>(kept: impl Iterator<Item = &'a Kept>, limit: usize) -> Vec<Arc<Publi
         .collect()
 }
 
+/// What a tag takes besides its text: two strings, their blocks and a share of the map's nodes.
+const TAG_OVERHEAD: usize = 128;
+
 /// Bytes that a publication counts for in caps of history and in replies: its contents and a fixed
 /// part for the record itself. Details of its publisher count for each publication, although
 /// several may share them.
 pub(crate) fn weight(publication: &Publication) -> usize {
-    let tags: usize = publication.tags.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let tag = |(key, value): (&String, &String)| TAG_OVERHEAD + key.len() + value.len();
+    let tags: usize = publication.tags.iter().map(tag).sum();
     let info = publication.info.as_ref().map_or(0, |info| {
         info.user.len() + info.client.len() + info.connection_info.len() + info.channel_info.len()
     });

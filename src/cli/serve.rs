@@ -27,7 +27,7 @@ pub(super) struct ServeArgs {
     config: Option<PathBuf>,
     /// For a first look, on this machine only: no tokens, no API key, every page may connect,
     /// channels keep presence and history
-    #[arg(long)]
+    #[arg(long, conflicts_with = "config")]
     dev: bool,
     /// Print the bound addresses as one line of JSON
     #[arg(long)]
@@ -80,7 +80,7 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         memory: config.engine.clone(),
     };
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
-    let signals = match Signals::listen() {
+    let mut signals = match Signals::listen() {
         Ok(signals) => signals,
         Err(fault) => {
             complain(&format_args!("cannot listen for signals: {fault}"));
@@ -99,8 +99,13 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         print(&addresses(server.addresses()));
     }
     signals.obey(arguments, &server).await;
-    server.shut_down().await;
-    Outcome::Done
+    tokio::select! {
+        () = server.shut_down() => Outcome::Done,
+        () = signals.again() => {
+            complain(&"a second signal: ending without the drain");
+            Outcome::Failed
+        }
+    }
 }
 
 /// The signals that a node obeys, listened to before anybody can know of it.
@@ -120,7 +125,7 @@ impl Signals {
     }
 
     /// Reloads at each SIGHUP, returns at SIGTERM or SIGINT.
-    async fn obey(mut self, arguments: &ServeArgs, server: &Server) {
+    async fn obey(&mut self, arguments: &ServeArgs, server: &Server) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
@@ -129,9 +134,17 @@ impl Signals {
             }
         }
     }
+
+    /// Returns at the next SIGTERM or SIGINT.
+    async fn again(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
-/// Reads the namespaces, the tokens' keys and the certificates again; everything stays as it is
+/// Reads the namespaces, the keys and the certificates again; everything stays as it is
 /// where there is a fault.
 fn reload(arguments: &ServeArgs, server: &Server) {
     if arguments.config.is_none() || arguments.dev {
@@ -144,8 +157,11 @@ fn reload(arguments: &ServeArgs, server: &Server) {
         Ok(context) => server.node().set_context(context),
         Err(fault) => return error!(%fault, "nothing was reloaded"),
     }
-    match server.reload_tls() {
-        Ok(()) => info!("reloaded"),
+    match server.reload(&config.server) {
+        Ok(()) => info!(
+            "reloaded namespaces, client options, token keys, API key, origins and certificate; \
+             all else needs a restart"
+        ),
         Err(fault) => error!(%fault, "the certificate was not reloaded"),
     }
 }
@@ -183,11 +199,13 @@ fn open_up(config: &mut Config) -> Result<(), &'static str> {
     config.session.insecure = true;
     config.server.api.insecure = true;
     config.server.allowed_origins = vec!["*".to_owned()];
+    // Nobody is served by a gentle end here.
+    config.server.shutdown_spread = std::time::Duration::ZERO;
     let kept = NamespaceOptions {
         presence: true,
         history_size: 100,
         history_ttl: std::time::Duration::from_secs(300),
-        allow_recovery: true,
+        force_recovery: true,
         ..NamespaceOptions::default()
     };
     if config.namespaces.is_plain() {

@@ -178,7 +178,9 @@ impl<P: FnMut(Event<'_>)> Listener<P> {
     fn subscribed(&mut self, result: SubscribeResult) -> bool {
         if result.was_recovering && result.recovered {
             complain(&format_args!("recovered {} publications", result.publications.len()));
-        } else if result.was_recovering {
+        } else if !result.was_recovering {
+            complain(&format_args!("subscribed to {}", self.request.channel));
+        } else {
             complain(&"not everything that was missed could be recovered");
         }
         self.tell(Kind::Subscribed(&result));

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
 use std::net::SocketAddr;
 
+use crate::access::token::TokenVerifier;
 use crate::base::limits;
 use crate::channel::{Namespace, NamespaceOptions};
 use crate::config::TokenOptions;
@@ -107,6 +108,11 @@ impl Check<'_> {
                 let key = join(section, &format!("{name}_regex"));
                 self.fault(&key, &[], "", format!("must be empty where {section}.{name} is set"));
             }
+        }
+        let both = token.audience.is_some() && token.audience_regex.is_some()
+            || token.issuer.is_some() && token.issuer_regex.is_some();
+        if !both && let Err(fault) = TokenVerifier::new(token) {
+            self.fault(section, &[], "", fault.to_string());
         }
     }
 

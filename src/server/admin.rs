@@ -15,13 +15,15 @@ use tracing::debug;
 
 use super::Shared;
 use super::front::{Answer, connection, json, text};
+use super::stream::{Patient, Stream};
 
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream, stop: CancellationToken) {
     let service = service_fn(|request| {
         let shared = shared.clone();
         async move { Ok::<_, Infallible>(answer(&shared, &request).await) }
     });
-    let mut connection = pin!(connection(TokioIo::new(stream), service));
+    let mut connection =
+        pin!(connection(TokioIo::new(Patient::new(Stream::Plain(stream))), service));
     tokio::select! {
         served = connection.as_mut() => {
             if let Err(error) = served {

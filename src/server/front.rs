@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, ORIGIN};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response, StatusCode};
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::admission::{Admitted, Turned};
-use super::stream::Stream;
+use super::stream::{Patient, Stream};
 use super::{Shared, api};
 use crate::base::limits;
 use crate::node::{self, Agreement};
@@ -87,7 +87,7 @@ async fn http(front: &Front, agreed: &Agreed, stream: Stream) -> Option<(Stream,
         let (shared, agreed) = (front.shared.clone(), agreed.clone());
         Box::pin(async move { Ok::<_, Infallible>(answer(&shared, &agreed, request).await) })
     });
-    let mut connection = connection(TokioIo::new(stream), service);
+    let mut connection = connection(TokioIo::new(Patient::new(stream)), service);
     let mut closing = pin!(front.closing.cancelled());
     let mut is_closing = false;
     let served = poll_fn(|context| {
@@ -104,7 +104,7 @@ async fn http(front: &Front, agreed: &Agreed, stream: Stream) -> Option<(Stream,
     let parts = connection.into_parts();
     // A copy: the buffer behind it has 8 KiB and would live as long as the connection.
     let leftover = Bytes::copy_from_slice(&parts.read_buf);
-    Some((parts.io.into_inner(), leftover))
+    Some((parts.io.into_inner().into_inner(), leftover))
 }
 
 /// HTTP/1.1 with the limits that hold for every listener.
@@ -125,7 +125,7 @@ async fn answer(shared: &Arc<Shared>, agreed: &Agreed, request: Request<Incoming
     if shared.options.websocket.enabled && path == shared.options.websocket.handler_prefix {
         return upgrade(shared, agreed, &request);
     }
-    if let Some(method) = path.strip_prefix("/api/").filter(|_| shared.options.api.enabled) {
+    if let Some(method) = path.strip_prefix("/api/").filter(|_| shared.doors().api.enabled) {
         let method = method.to_owned();
         return api::answer(shared, &method, request).await;
     }
@@ -137,10 +137,11 @@ fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -
         return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
     }
     let Accepted { format, native_ping, headers } =
-        match websocket::accept(request, &shared.origins) {
+        match websocket::accept(request, &shared.doors().origins) {
             Ok(accepted) => accepted,
             Err(refused) => {
-                debug!(status = %refused.status, why = refused.text, "WebSocket refused");
+                let origin = request.headers().get(ORIGIN);
+                debug!(status = %refused.status, why = refused.text, ?origin, "WebSocket refused");
                 let mut response = text(refused.status, refused.text);
                 response.headers_mut().extend(refused.headers);
                 return response;

@@ -18,6 +18,7 @@ pub(super) async fn run<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
+    let mut is_failing = false;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -25,14 +26,18 @@ pub(super) async fn run<F>(
         };
         match accepted {
             Ok((stream, peer)) => {
+                is_failing = false;
                 if let Err(error) = stream.set_nodelay(true) {
                     debug!(%error, "cannot set TCP_NODELAY");
                 }
                 connections.spawn(serve(stream, peer));
             }
             Err(error) => {
-                // Out of file descriptors, most likely: those who hold them need the processor.
-                warn!(%error, "cannot accept a connection");
+                // Out of file descriptors, most likely: those who hold them need the processor, and
+                // the log needs to hear of it once.
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn!(%error, "cannot accept connections");
+                }
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -24,9 +24,7 @@ use crate::base::limits;
 use crate::node::Node;
 use crate::transport::websocket::Origins;
 
-#[cfg(test)]
-pub(crate) use options::ApiOptions;
-pub(crate) use options::{ServerOptions, TlsFiles};
+pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
 pub(crate) use tls::TlsError;
 
 use admission::Admission;
@@ -62,12 +60,20 @@ pub(crate) struct Server {
     closed: CancellationToken,
 }
 
+/// Who may come in; what a reload changes of a server.
+#[derive(Debug)]
+struct Doors {
+    origins: Origins,
+    api: ApiOptions,
+}
+
 /// What every connection of a server shares.
 #[derive(Debug)]
 struct Shared {
     node: Arc<Node>,
     options: ServerOptions,
-    origins: Origins,
+    /// Replaced as a whole when the configuration is read again.
+    doors: watch::Sender<Arc<Doors>>,
     admission: Arc<Admission>,
     draining: AtomicBool,
 }
@@ -87,7 +93,7 @@ impl Server {
         let addresses = Addresses { http: address(&http), admin: address(&admin) };
         let shared = Arc::new(Shared {
             node,
-            origins: Origins::new(options.allowed_origins.clone()),
+            doors: watch::Sender::new(Arc::new(Doors::of(&options))),
             admission: Admission::new(options.connection_limit, options.connection_rate_limit),
             draining: AtomicBool::new(false),
             options,
@@ -115,7 +121,9 @@ impl Server {
                 move |stream, _| admin::serve(shared.clone(), stream, closed.clone()),
             ));
         }
-        info!(http = ?addresses.http, admin = ?addresses.admin, "listening");
+        let shown =
+            |at: Option<SocketAddr>| at.map_or_else(|| "off".to_owned(), |at| at.to_string());
+        info!(http = shown(addresses.http), admin = shown(addresses.admin), "listening");
         Ok(Self { shared, addresses, tls, clients, closing, operators, closed })
     }
 
@@ -127,8 +135,10 @@ impl Server {
         &self.shared.node
     }
 
-    /// Reads certificate and key again, for connections from now on.
-    pub(crate) fn reload_tls(&self) -> Result<(), TlsError> {
+    /// Takes the API's key and the origins from `options`, and reads certificate and key again; all
+    /// for what comes from now on.
+    pub(crate) fn reload(&self, options: &ServerOptions) -> Result<(), TlsError> {
+        self.shared.doors.send_replace(Arc::new(Doors::of(options)));
         if let (Some(files), Some(sender)) = (&self.shared.options.tls, &self.tls) {
             sender.send_replace(tls::load(files)?);
         }
@@ -143,7 +153,7 @@ impl Server {
         self.shared.draining.store(true, Ordering::Relaxed);
         self.closing.cancel();
         self.clients.close();
-        info!("draining");
+        info!(connections = self.clients.len(), ?spread, ?deadline, "draining");
         let drained = async {
             self.shared.node.drain(spread).await;
             self.clients.wait().await;
@@ -161,7 +171,18 @@ impl Server {
     }
 }
 
+impl Doors {
+    fn of(options: &ServerOptions) -> Self {
+        let origins = Origins::new(options.allowed_origins.clone());
+        Self { origins, api: options.api.clone() }
+    }
+}
+
 impl Shared {
+    fn doors(&self) -> Arc<Doors> {
+        self.doors.borrow().clone()
+    }
+
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }

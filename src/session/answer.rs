@@ -2,7 +2,7 @@
 
 use super::action::{Actions, Answer};
 use super::{Phase, Session, wire};
-use crate::base::{Now, SubId};
+use crate::base::{Now, SubId, limits};
 use crate::protocol::{
     Disconnect, ErrorCode, HistoryResult, PresenceResult, PresenceStatsResult, PublishResult, Reply,
 };
@@ -74,6 +74,11 @@ impl Session {
                 (id, Reply { history: Some(history), ..Reply::default() })
             }
             (Expected::Presence { id }, Answer::Presence(members)) => {
+                if wire::presence_bytes(&members) > limits::PRESENCE_REPLY_BYTES {
+                    let why =
+                        format_args!("presence: {} members are too many to list", members.len());
+                    return self.fail(id, ErrorCode::LimitExceeded.because(why), actions);
+                }
                 let presence = members
                     .iter()
                     .map(|(client, details)| (client.to_string(), wire::client_info(details)))

@@ -95,7 +95,7 @@ impl Session {
         let options = &self.context.options;
         if token.is_empty() {
             let open = options.insecure || options.allow_anonymous_connect_without_token;
-            return if open { Ok(ConnectClaims::default()) } else { Err(TokenError::Malformed) };
+            return if open { Ok(ConnectClaims::default()) } else { Err(TokenError::Missing) };
         }
         match self.context.tokens.verify_connect(token, now.unix) {
             Err(_) if options.insecure => Ok(ConnectClaims::default()),

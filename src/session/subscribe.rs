@@ -171,7 +171,8 @@ impl Session {
         let verifier = self.context.subscription_tokens.as_ref().unwrap_or(&self.context.tokens);
         let claims = verifier.verify_subscribe(token, now.unix).map_err(|fault| match fault {
             TokenError::Expired => Failure::from(ErrorCode::TokenExpired),
-            TokenError::Malformed
+            TokenError::Missing
+            | TokenError::Malformed
             | TokenError::BadSignature
             | TokenError::UnsupportedAlgorithm
             | TokenError::WrongAudience

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Encoding, limits};
+use crate::base::{ClientId, Encoding, limits};
 use crate::channel::{ClientDetails, FilterPart, Publication};
 use crate::protocol::{self, ClientInfo, FilterNode, is_json, quoted};
 
@@ -64,6 +64,15 @@ pub(super) fn filter_part(node: FilterNode) -> FilterPart {
     let FilterNode { op, key, cmp, val, vals, nodes } = node;
     let nodes = nodes.into_iter().map(filter_part).collect();
     FilterPart { op, key, cmp, val, vals, nodes }
+}
+
+/// About the bytes that an answer with these members has.
+pub(crate) fn presence_bytes(members: &[(ClientId, Arc<ClientDetails>)]) -> usize {
+    let member = |(_, details): &(ClientId, Arc<ClientDetails>)| {
+        let infos = details.connection_info.len() + details.channel_info.len();
+        2 * details.client.len() + details.user.len() + infos
+    };
+    members.iter().map(member).sum()
 }
 
 /// As many publications as one reply may hold in bytes, and at least one.

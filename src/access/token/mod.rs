@@ -93,6 +93,9 @@ impl fmt::Debug for TokenOptions {
 pub(crate) enum TokenError {
     #[error("token expired")]
     Expired,
+    /// For whoever needs a token and got none.
+    #[error("no token")]
+    Missing,
     /// Longer than 16 KiB, or not three parts of base64url with a JSON object in the first two.
     #[error("malformed token")]
     Malformed,

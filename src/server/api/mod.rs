@@ -16,8 +16,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio::time::timeout;
 
-use super::Shared;
 use super::front::{Answer, json, text};
+use super::{ApiOptions, Shared};
 use crate::base::limits;
 use crate::protocol::{ClientError, ErrorCode};
 
@@ -41,10 +41,11 @@ pub(super) async fn answer(
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
         return response;
     }
-    if !is_authorized(shared, request.headers()) {
+    let doors = shared.doors();
+    if !is_authorized(&doors.api, request.headers()) {
         return text(StatusCode::UNAUTHORIZED, "X-API-Key: missing or wrong");
     }
-    let transport_errors = shared.options.api.transport_errors
+    let transport_errors = doors.api.transport_errors
         || request.headers().get(ERROR_MODE).is_some_and(|mode| mode == "transport");
     let body = match read(request).await {
         Ok(body) => body,
@@ -114,8 +115,7 @@ fn write(answer: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(answer).expect("answers are plain data")
 }
 
-fn is_authorized(shared: &Shared, headers: &HeaderMap) -> bool {
-    let api = &shared.options.api;
+fn is_authorized(api: &ApiOptions, headers: &HeaderMap) -> bool {
     if api.insecure {
         return true;
     }
