@@ -82,6 +82,18 @@ pub(crate) const READ_BYTES: usize = 8 << 10;
 /// message or a pause between them.
 pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
 
+/// Bytes of a message that the protocol client takes from a server: a recovery reply with its heads
+/// fits several times over.
+pub(crate) const CLIENT_MESSAGE_BYTES: usize = 8 << 20;
+/// Pushes that arrive while the protocol client waits for a reply and are kept for later.
+pub(crate) const CLIENT_BACKLOG: usize = 4096;
+/// How long the protocol client waits for a connection and for each reply.
+pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much later than announced a server's ping may come, as in the SDKs.
+pub(crate) const PING_GRACE: Duration = Duration::from_secs(10);
+/// Bytes of an answer of the server API that the API client takes.
+pub(crate) const API_ANSWER_BYTES: usize = 64 << 20;
+
 /// Bytes of a configuration file or of one environment variable.
 pub(crate) const CONFIG_BYTES: usize = 1 << 20;
 /// Bytes of one text in the configuration; the longest are keys in PEM.
@@ -100,5 +112,6 @@ pub(crate) const NAMESPACE_BYTES: usize = 128;
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
+const _: () = assert!(HISTORY_REPLY_BYTES + MESSAGE_BYTES < CLIENT_MESSAGE_BYTES);
 const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");
 const _: () = assert!(NAMESPACE_BYTES < CHANNEL_BYTES);

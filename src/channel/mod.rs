@@ -20,7 +20,7 @@ pub(crate) use history::weight;
 pub(crate) use mail::{
     Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
 };
-pub(crate) use name::{Channel, ChannelError, ChannelRules};
+pub(crate) use name::{Channel, ChannelRules};
 pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,

@@ -114,10 +114,15 @@ impl ChannelRules {
         Some(users.split(self.user_separator.as_str()))
     }
 
-    /// The channel of a user's own, in a namespace or (empty) in none.
-    pub(crate) fn personal(&self, namespace: &str, user: &str) -> String {
+    /// The channel of a user's own, in a namespace or (empty) in none. A user whose id has a mark
+    /// with a meaning in names has none: it would be another channel, or another user's.
+    pub(crate) fn personal(&self, namespace: &str, user: &str) -> Option<Channel> {
+        let marks = [&self.user_boundary, &self.user_separator, &self.namespace_boundary];
+        if marks.into_iter().any(|mark| !mark.is_empty() && user.contains(mark)) {
+            return None;
+        }
         let boundary = if namespace.is_empty() { "" } else { &self.namespace_boundary };
-        format!("{namespace}{boundary}{}{user}", self.user_boundary)
+        Channel::parse(&format!("{namespace}{boundary}{}{user}", self.user_boundary)).ok()
     }
 }
 
@@ -127,13 +132,16 @@ mod tests {
 
     #[test]
     fn names_at_the_bound_pass_and_one_past_fail() {
-        assert!(Channel::parse(&"a".repeat(255)).is_ok());
+        assert_eq!(Channel::parse(&"a".repeat(255)).map(|channel| channel.as_str().len()), Ok(255));
         assert_eq!(Channel::parse(&"a".repeat(256)), Err(ChannelError::TooLong(255)));
         assert_eq!(Channel::parse(""), Err(ChannelError::Empty));
         assert_eq!(Channel::parse("a\u{7f}"), Err(ChannelError::Character));
         assert_eq!(Channel::parse("a\nb"), Err(ChannelError::Character));
         assert_eq!(Channel::parse("é"), Err(ChannelError::Character));
-        assert!(Channel::parse("chat room:1 ~").is_ok());
+        assert_eq!(
+            Channel::parse("chat room:1 ~").map(|channel| channel.partition().index() < 64),
+            Ok(true)
+        );
     }
 
     #[test]
@@ -144,5 +152,15 @@ mod tests {
         assert!(rules.is_private("$chat:x") && !rules.is_private("chat:$x"));
         assert_eq!(rules.users("d#42,43").map(Iterator::collect), Some(vec!["42", "43"]));
         assert!(rules.users("d").is_none());
+    }
+
+    #[test]
+    fn a_personal_channel_is_its_users_alone() {
+        let rules = ChannelRules::default();
+        let personal = |user| rules.personal("ns", user).map(|channel| channel.to_string());
+        assert_eq!(personal("42"), Some("ns:#42".to_owned()));
+        for user in ["x#42", "42,43", "a:b", "é"] {
+            assert_eq!(personal(user), None, "{user}");
+        }
     }
 }

@@ -1,8 +1,16 @@
 //! The commands of the program, one file each. They return what to print; `main` reads the
 //! configuration and the clock, prints, and chooses the exit code.
 
+mod backend;
 mod config;
+mod history;
+mod position;
+mod presence;
+mod publication;
+mod publish;
+mod secret;
 mod serve;
+mod subscribe;
 mod token;
 
 use std::ffi::OsString;
@@ -38,6 +46,14 @@ enum Command {
         #[command(flatten)]
         token: token::TokenArgs,
     },
+    /// Publish to a channel
+    Pub(publish::PublishArgs),
+    /// Print what is published in a channel
+    Sub(subscribe::SubscribeArgs),
+    /// Print what a channel's stream holds
+    History(history::HistoryArgs),
+    /// Print who is subscribed to a channel
+    Presence(presence::PresenceArgs),
 }
 
 /// How a command ended.
@@ -79,6 +95,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(answer.code);
         }
         Command::Token { config, token } => run_token(config.as_deref(), &token),
+        Command::Pub(arguments) => publish::run(&arguments),
+        Command::Sub(arguments) => subscribe::run(&arguments),
+        Command::History(arguments) => history::run(&arguments),
+        Command::Presence(arguments) => presence::run(&arguments),
     }
     .into()
 }
@@ -114,6 +134,12 @@ fn load(path: Option<&Path>) -> Result<Config, Outcome> {
             Err(Outcome::Misused)
         }
     }
+}
+
+/// Runs a command's asynchronous part on this thread.
+fn on_this_thread<F: Future>(work: F) -> std::io::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(work))
 }
 
 /// To standard output, whose reader may be gone.

@@ -8,7 +8,6 @@ use clap::Args;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
-use tracing_subscriber::filter::LevelFilter;
 
 use super::{Outcome, complain, load, print};
 use crate::access::token::{KeyError, TokenVerifier};
@@ -215,7 +214,7 @@ fn random_secret() -> String {
 }
 
 fn start_logging(options: LogOptions) {
-    let level = LevelFilter::from(options.level);
+    let level = options.level;
     let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
     if options.json { builder.json().init() } else { builder.init() }
 }

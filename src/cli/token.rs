@@ -1,9 +1,7 @@
 //! `nearcast token`: makes tokens for development and tests, and shows what a token says.
 
-use std::fmt;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
@@ -11,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::secret::Secret;
 use crate::access::token::{
     KeyError, TokenError, TokenOptions, TokenSigner, TokenVerifier, describe,
 };
@@ -99,24 +98,6 @@ struct InspectArgs {
     /// Check with this public key alone, PEM
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-}
-
-/// A secret that shows itself to nobody who prints the arguments.
-#[derive(Clone)]
-struct Secret(String);
-
-impl FromStr for Secret {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("a secret is not empty") } else { Ok(Self(text.to_owned())) }
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -210,8 +191,8 @@ fn make(
     options: &TokenOptions,
     json: bool,
 ) -> Result<String, TokenCommandError> {
-    let secret = key.secret.as_ref().map(|secret| &secret.0);
-    let configured = options.hmac_secret_key.as_ref().filter(|secret| !secret.is_empty());
+    let secret = key.secret.as_ref().map(Secret::expose);
+    let configured = options.hmac_secret_key.as_deref().filter(|secret| !secret.is_empty());
     let signer = match &key.key {
         Some(path) => TokenSigner::from_private_key(&read(path)?)?,
         None => TokenSigner::from_secret(secret.or(configured).ok_or(TokenCommandError::NoKey)?)?,
@@ -249,9 +230,10 @@ impl Report {
     ) -> Result<Self, TokenCommandError> {
         let described = describe(&args.token)?;
         let options = match (&args.secret, &args.key) {
-            (Some(secret), _) => {
-                TokenOptions { hmac_secret_key: Some(secret.0.clone()), ..TokenOptions::default() }
-            }
+            (Some(secret), _) => TokenOptions {
+                hmac_secret_key: Some(secret.expose().to_owned()),
+                ..TokenOptions::default()
+            },
             (None, Some(path)) => TokenOptions::from_public_key(&read(path)?)?,
             (None, None) => configured.clone(),
         };

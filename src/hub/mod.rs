@@ -7,4 +7,4 @@ mod lane;
 mod tests;
 
 pub(crate) use deltas::Step;
-pub(crate) use lane::{Encoder, FanOut, Input, Join, Lane, LaneCounts, Mailbox};
+pub(crate) use lane::{Encoder, Input, Join, Lane, LaneCounts, Mailbox};

@@ -216,8 +216,8 @@ proptest! {
                     if model.contains_key(&(name, session)) { continue }
                     subs += 1;
                     model.insert((name, session), subs);
-                    expected[session as usize].push(format!("joined {subs}"));
-                    run(&mut lane, join(name, session, subs, &mailboxes[session as usize]), portion);
+                    expected[usize::try_from(session).unwrap()].push(format!("joined {subs}"));
+                    run(&mut lane, join(name, session, subs, &mailboxes[usize::try_from(session).unwrap()]), portion);
                 }
                 Act::Leave { name, session } => {
                     let sub = SubId(model.remove(&(name, session)).unwrap_or(0));
@@ -228,7 +228,7 @@ proptest! {
                     offsets[usize::from(name)] += 1;
                     let offset = offsets[usize::from(name)];
                     for ((_, session), sub) in model.iter().filter(|((room, _), _)| *room == name) {
-                        expected[*session as usize].push(format!("push {sub} {offset}"));
+                        expected[usize::try_from(*session).unwrap()].push(format!("push {sub} {offset}"));
                     }
                     run(&mut lane, Input::Event(publication(name, offset, "a")), portion);
                 }

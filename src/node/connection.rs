@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::{Sleep, sleep_until, timeout};
 use tracing::{Instrument, debug, debug_span, error};
@@ -117,7 +116,10 @@ impl<T: Transport> Connection<T> {
 
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
         let unsent = self.link.queued_bytes();
-        if let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker) {
+        // A reply to one small command may be large: while replies are not read, none is made.
+        if unsent < limits::READ_GATE
+            && let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker)
+        {
             return Poll::Ready(Step::Answer(answer));
         }
         if unsent < limits::WRITE_HIGH_WATER {

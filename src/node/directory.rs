@@ -103,19 +103,24 @@ async fn run(mut inbox: mpsc::Receiver<Message>, mut sessions: Sessions) {
     while let Some(message) = inbox.recv().await {
         match message {
             Message::Enter(entry, for_others, reply) => {
-                drop(reply.send(sessions.enter(entry, for_others.as_ref())));
+                answer(reply, sessions.enter(entry, for_others.as_ref()));
             }
             Message::Exit(session, user) => sessions.exit(session, &user),
             Message::Tell(audience, command, reply) => {
-                drop(reply.send(sessions.tell(&audience, &command)));
+                answer(reply, sessions.tell(&audience, &command));
             }
-            Message::Counts(reply) => drop(reply.send(sessions.counts())),
+            Message::Counts(reply) => answer(reply, sessions.counts()),
             Message::Close(reply) => {
                 sessions.closed = true;
-                drop(reply.send(sessions.all()));
+                answer(reply, sessions.all());
             }
         }
     }
+}
+
+/// Whoever asked may be gone.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    drop(reply.send(value).err());
 }
 
 /// The directory's state.

@@ -26,7 +26,7 @@ use crate::protocol::Disconnect;
 use crate::session::Context;
 use crate::telemetry::{Gauges, Metrics};
 
-pub(crate) use api::{NodeInfo, ServerPublish};
+pub(crate) use api::ServerPublish;
 pub(crate) use connection::{Agreement, serve};
 pub(crate) use directory::Audience;
 

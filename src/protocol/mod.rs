@@ -35,8 +35,8 @@ pub(crate) use push::{PushBody, PushTarget, encode_push_body, push_head};
 pub(crate) use reply::{
     ClientInfo, Connect, ConnectResult, Dict, DisconnectPush, Error, HistoryResult, Join, Leave,
     Message, PingResult, PresenceResult, PresenceStatsResult, Publication, PublishResult, Push,
-    Refresh, RefreshResult, Reply, RpcResult, SubRefreshResult, Subscribe, SubscribeResult,
-    Unsubscribe, UnsubscribeResult,
+    Refresh, RefreshResult, Reply, RpcResult, SubRefreshResult, SubsEntry, Subscribe,
+    SubscribeResult, Unsubscribe, UnsubscribeResult,
 };
 
 #[cfg(test)]

@@ -4,7 +4,43 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::field::Field;
 use super::message::messages;
+
+/// An entry of the map `subs` by channel. Written out because a map leaves out a value in which
+/// nothing is set, which centrifuge-js then reads as `null` and fails on.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct SubsEntry {
+    #[prost(string, tag = "1")]
+    pub(crate) channel: String,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) result: Option<SubscribeResult>,
+}
+
+impl SubsEntry {
+    pub(crate) fn new(channel: String, result: SubscribeResult) -> Self {
+        Self { channel, result: Some(result) }
+    }
+}
+
+/// In JSON an object by channel.
+impl Field for Vec<SubsEntry> {
+    fn is_absent(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn read<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let by_channel = BTreeMap::<String, SubscribeResult>::read(deserializer)?;
+        Ok(by_channel
+            .into_iter()
+            .map(|(channel, result)| SubsEntry::new(channel, result))
+            .collect())
+    }
+
+    fn write<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|entry| (&entry.channel, &entry.result)))
+    }
+}
 
 messages! {
     /// The answer to the command of the same id, or, with id 0, a push or a ping (empty).
@@ -173,8 +209,8 @@ messages! {
         version: String,
         #[prost(bytes = "bytes", tag = "3")]
         data: Bytes,
-        #[prost(btree_map = "string, message", tag = "4")]
-        subs: BTreeMap<String, SubscribeResult>,
+        #[prost(message, repeated, tag = "4")]
+        subs: Vec<SubsEntry>,
         #[prost(bool, tag = "5")]
         expires: bool,
         /// Seconds.
@@ -227,8 +263,8 @@ messages! {
         #[prost(bytes = "bytes", tag = "5")]
         data: Bytes,
         /// Server-side subscriptions by channel.
-        #[prost(btree_map = "string, message", tag = "6")]
-        subs: BTreeMap<String, SubscribeResult>,
+        #[prost(message, repeated, tag = "6")]
+        subs: Vec<SubsEntry>,
         /// Seconds between pings.
         #[prost(uint32, tag = "7")]
         ping: u32,

@@ -1,6 +1,7 @@
 //! Tests of the whole protocol. Every message can be sampled, field by field, so that a field that
 //! one encoding forgets is found.
 
+use crate::protocol::{SubsEntry, SubscribeResult};
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
@@ -77,6 +78,14 @@ impl<T: Object + Sample + Clone + std::fmt::Debug + 'static> Sample for Vec<T> {
                 prop_oneof![1 => Just(Self::new()), 1 => vec(T::sample(levels), 0..3)].boxed()
             }
         }
+    }
+}
+
+impl Sample for Vec<SubsEntry> {
+    fn sample(levels: u32) -> BoxedStrategy<Self> {
+        BTreeMap::<String, SubscribeResult>::sample(levels)
+            .prop_map(|subs| subs.into_iter().map(|(c, r)| SubsEntry::new(c, r)).collect())
+            .boxed()
     }
 }
 

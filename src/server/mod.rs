@@ -24,7 +24,7 @@ use crate::base::limits;
 use crate::node::Node;
 use crate::transport::websocket::Origins;
 
-pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles, WebSocketOptions};
+pub(crate) use options::{ServerOptions, TlsFiles};
 pub(crate) use tls::TlsError;
 
 use admission::Admission;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::subscription::{JoinAnswer, seconds_until};
@@ -13,7 +11,8 @@ use crate::access::token::{ConnectClaims, SubscribeOptions, TokenError};
 use crate::base::{Encoding, Now, limits};
 use crate::channel::{Channel, ServerCommand, ServerSubscribe, Since};
 use crate::protocol::{
-    ConnectRequest, ConnectResult, Disconnect, ErrorCode, Reply, SubscribeRequest, SubscribeResult,
+    ConnectRequest, ConnectResult, Disconnect, ErrorCode, Reply, SubsEntry, SubscribeRequest,
+    SubscribeResult,
 };
 
 /// A connect under way.
@@ -50,6 +49,10 @@ impl Session {
             }
             Err(fault) => return self.end(Disconnect::INVALID_TOKEN.because(fault)),
         };
+        if claims.expire_at.is_some_and(|at| at <= now.unix) {
+            self.phase = Phase::Refused;
+            return self.fail(id, ErrorCode::Expired.into(), actions);
+        }
         let options = &self.context.options;
         if claims.user.is_empty()
             && options.disallow_anonymous_connection_tokens
@@ -117,14 +120,12 @@ impl Session {
         if let Some(personal) = &self.context.options.personal_channel
             && !claims.user.is_empty()
         {
-            let name = self.context.namespaces.rules.personal(&personal.namespace, &claims.user);
-            // A user id that is no part of a channel's name has no personal channel.
-            if let Ok(channel) = Channel::parse(&name)
-                && self.context.namespaces.find(&name).is_some()
-                && !claims.subs.contains_key(&name)
-            {
-                wanted.push((channel, ServerSubscribe::default()));
-            }
+            let rules = &self.context.namespaces.rules;
+            let channel = rules.personal(&personal.namespace, &claims.user).filter(|channel| {
+                self.context.namespaces.find(channel.as_str()).is_some()
+                    && !claims.subs.contains_key(channel.as_str())
+            });
+            wanted.extend(channel.map(|channel| (channel, ServerSubscribe::default())));
         }
         Ok(wanted)
     }
@@ -145,7 +146,8 @@ impl Session {
                 .get(channel.as_str())
                 .filter(|one| one.recover)
                 .map(|one| Since { offset: one.offset, epoch: one.epoch.clone() });
-            self.subscribe_by_server(channel, &options, JoinAnswer::Connect, actions);
+            let answer = JoinAnswer::Connect(options.data.clone());
+            self.subscribe_by_server(channel, &options, answer, actions);
         }
     }
 
@@ -167,17 +169,20 @@ impl Session {
         }
     }
 
-    /// Keeps a server's word until the connect is answered; `None` where it is.
-    pub(super) fn postpone(&mut self, command: ServerCommand) -> Option<ServerCommand> {
+    /// Does what the server API asks; while the connect is not answered it waits, save a
+    /// disconnect: nothing may overtake the reply.
+    pub(super) fn obey_in_turn(&mut self, command: ServerCommand, now: Now, actions: &mut Actions) {
         match &mut self.phase {
             Phase::Connecting(connecting)
-                if connecting.postponed.len() < limits::SESSION_REQUESTS =>
+                if !matches!(command, ServerCommand::Disconnect { .. }) =>
             {
                 connecting.postponed.push(command);
-                None
+                if connecting.postponed.len() > limits::SESSION_REQUESTS {
+                    self.end_now(Disconnect::SLOW, actions);
+                }
             }
-            Phase::Connecting(_) | Phase::Fresh | Phase::Refused | Phase::Closed => None,
-            Phase::Open => Some(command),
+            Phase::Connecting(_) | Phase::Open => self.obey(command, now, actions),
+            Phase::Fresh | Phase::Refused | Phase::Closed => {}
         }
     }
 
@@ -192,7 +197,11 @@ impl Session {
             version: self.context.version.to_owned(),
             expires: self.expire_at.is_some(),
             ttl: self.expire_at.map_or(0, |at| seconds_until(at, now)),
-            subs: connecting.results,
+            subs: connecting
+                .results
+                .into_iter()
+                .map(|(channel, result)| SubsEntry::new(channel, result))
+                .collect(),
             ping: u32::try_from(ping).unwrap_or(u32::MAX),
             pong: ping > 0,
             ..ConnectResult::default()
@@ -209,7 +218,7 @@ impl Session {
 fn from_token(options: SubscribeOptions) -> ServerSubscribe {
     ServerSubscribe {
         info: options.info.unwrap_or_default(),
-        data: options.data.unwrap_or_else(Bytes::new),
+        data: options.data.unwrap_or_default(),
         overrides: options.overrides,
         ..ServerSubscribe::default()
     }

@@ -98,7 +98,8 @@ impl Session {
                 let subscribe = Some(result);
                 self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
             }
-            JoinAnswer::Connect => {
+            JoinAnswer::Connect(data) => {
+                result.data = data;
                 let Some(subscription) = self.subscriptions.by_id(sub) else { return };
                 let channel = subscription.channel.clone();
                 self.reschedule(now);
@@ -169,7 +170,7 @@ impl Session {
         match answer {
             JoinAnswer::Reply { id, .. } => self.fail(id, code.into(), actions),
             // The SDK has no subscribe to fail: it comes back and tries again.
-            JoinAnswer::Connect | JoinAnswer::Push(_) => {
+            JoinAnswer::Connect(_) | JoinAnswer::Push(_) => {
                 self.end_now(crate::protocol::Disconnect::INSUFFICIENT_STATE, actions);
             }
         }

@@ -20,11 +20,7 @@ impl Session {
             Mail::Push { sub, body } => return self.deliver(sub, body, actions),
             Mail::Joined { sub } => self.joined(sub, now, actions),
             Mail::Gap { sub } => self.lose(sub, actions),
-            Mail::Server(command) => {
-                if let Some(command) = self.postpone(*command) {
-                    self.obey(command, now, actions);
-                }
-            }
+            Mail::Server(command) => self.obey_in_turn(*command, now, actions),
         }
         self.settle(now, actions);
     }
@@ -38,10 +34,9 @@ impl Session {
                 return;
             }
             joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
-            if joining.buffered_bytes > limits::QUEUE_BYTES {
+            joining.buffer.push(body);
+            if self.subscriptions.buffered_bytes() > limits::QUEUE_BYTES {
                 self.end_now(Disconnect::SLOW, actions);
-            } else {
-                joining.buffer.push(body);
             }
             return;
         }
@@ -74,7 +69,11 @@ impl Session {
             return;
         }
         if let Some(joining) = &mut subscription.joining {
+            // The history to come may be that of a new epoch, which what waits here does not
+            // follow; from the position of the reply the client recovers either way.
             joining.gap = true;
+            joining.buffer = Vec::new();
+            joining.buffered_bytes = 0;
             return;
         }
         match subscription.side {

@@ -29,6 +29,9 @@ impl Session {
         if claims.user != self.identity.user {
             return Err(Disconnect::INVALID_TOKEN.because("the token is for another user").into());
         }
+        if claims.expire_at.is_some_and(|at| at <= now.unix) {
+            return Err(ErrorCode::Expired.into());
+        }
         self.expire_at = claims.expire_at;
         self.identity.capabilities = claims.capabilities;
         self.reschedule(now);

@@ -171,7 +171,13 @@ impl Session {
         let verifier = self.context.subscription_tokens.as_ref().unwrap_or(&self.context.tokens);
         let claims = verifier.verify_subscribe(token, now.unix).map_err(|fault| match fault {
             TokenError::Expired => Failure::from(ErrorCode::TokenExpired),
-            fault => ErrorCode::PermissionDenied.because(fault).into(),
+            TokenError::Malformed
+            | TokenError::BadSignature
+            | TokenError::UnsupportedAlgorithm
+            | TokenError::WrongAudience
+            | TokenError::WrongIssuer
+            | TokenError::NotYetValid
+            | TokenError::InvalidClaim { .. } => ErrorCode::PermissionDenied.because(fault).into(),
         })?;
         let other = |what| Err(Disconnect::INVALID_TOKEN.because(what).into());
         if claims.channel != channel.as_str() {
@@ -182,6 +188,9 @@ impl Session {
         }
         if claims.client.as_ref().is_some_and(|client| *client != self.origin.client.to_string()) {
             return other("the subscription token is for another client");
+        }
+        if claims.expire_at.is_some_and(|at| at <= now.unix) {
+            return Err(ErrorCode::Expired.into());
         }
         Ok(claims)
     }

@@ -62,7 +62,7 @@ pub(super) struct Joining {
     pub(super) tags: Option<Arc<TagFilter>>,
     pub(super) buffer: Vec<PushBody>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile: `buffer` ends there, and so does the subscription.
+    /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,
 }
 
@@ -82,8 +82,8 @@ pub(super) struct Recovery {
 pub(super) enum JoinAnswer {
     /// A reply to the command of this id, with this data.
     Reply { id: u32, data: Bytes },
-    /// The connect reply's `subs`.
-    Connect,
+    /// The connect reply's `subs`, with this data.
+    Connect(Bytes),
     /// A subscribe push, with this data.
     Push(Bytes),
 }
@@ -159,6 +159,11 @@ impl Subscriptions {
 
     pub(super) fn count(&self, side: Side) -> usize {
         self.list.iter().filter(|one| one.side == side).count()
+    }
+
+    /// What waits for subscriptions on their way, all together.
+    pub(super) fn buffered_bytes(&self) -> usize {
+        self.list.iter().filter_map(|one| one.joining.as_ref()).map(|one| one.buffered_bytes).sum()
     }
 
     pub(super) fn is_joining(&self) -> bool {

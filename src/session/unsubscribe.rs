@@ -39,7 +39,7 @@ impl Session {
                 let subscription = self.subscriptions.remove(sub).expect("found just above");
                 self.drop_join(&subscription, actions);
             }
-            Some(Some(JoinAnswer::Connect) | None) => {
+            Some(Some(JoinAnswer::Connect(_)) | None) => {
                 unreachable!("the server's word waits for the connect reply")
             }
         }

@@ -31,12 +31,7 @@ pub(crate) struct ConnectClaims {
     /// Server-side subscriptions by channel, from `subs`, or from `channels` where `subs` is empty.
     /// Names are not checked.
     pub(crate) subs: BTreeMap<String, SubscribeOptions>,
-    /// Compact JSON that hooks get and clients do not.
-    pub(crate) meta: Option<Bytes>,
     pub(crate) capabilities: Vec<Capability>,
-    /// Bounds every area and position of the session: compact JSON, uninterpreted. Our addition; a
-    /// session that cannot apply it must not go on without it.
-    pub(crate) geo: Option<Bytes>,
 }
 
 /// What a verified subscription token says.
@@ -73,9 +68,7 @@ impl ConnectClaims {
             expire_at: payload.expire_at()?,
             info: payload.data("info", "b64info")?,
             subs: payload.subs()?,
-            meta: payload.json("meta")?,
             capabilities: payload.capabilities()?,
-            geo: payload.json("geo")?,
         })
     }
 }

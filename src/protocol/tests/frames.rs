@@ -8,7 +8,7 @@ use expect_test::{Expect, expect};
 use crate::base::Encoding;
 use crate::protocol::{
     ClientInfo, ConnectResult, ErrorCode, Publication, Push, PushBody, PushTarget, Reply, Request,
-    SubscribeResult, decode_commands, encode_push_body, encode_reply, ping, push_head,
+    SubsEntry, SubscribeResult, decode_commands, encode_push_body, encode_reply, ping, push_head,
 };
 
 /// The requests of a frame, one a line, the fault of the first bad command last.
@@ -356,4 +356,19 @@ fn heads_are_short() {
         \n\"\x08\x08\xac\x02 | \"\x03\"\x011
         \x07\"\x05 | \"\x03\"\x011"#]]
     .assert_eq(&frames.join("\n"));
+}
+
+/// centrifuge-js reads an absent value of the map as `null` and fails on it.
+#[test]
+fn a_server_side_subscription_without_properties_is_written_with_an_empty_result() {
+    let subs = vec![SubsEntry::new("a".to_owned(), SubscribeResult::default())];
+    let reply = Reply {
+        id: 1,
+        connect: Some(ConnectResult { subs, ..ConnectResult::default() }),
+        ..Reply::default()
+    };
+    let protobuf = encode_reply(Encoding::Protobuf, &reply);
+    assert!(protobuf.ends_with(b"\x32\x05\x0a\x01a\x12\x00"), "{protobuf:?}");
+    let json = encode_reply(Encoding::Json, &reply);
+    assert_eq!(&json[..], br#"{"id":1,"connect":{"subs":{"a":{}}}}"#);
 }

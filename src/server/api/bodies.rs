@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::channel::{Overrides, Since};
-use crate::protocol::{ClientError, ErrorCode};
+use crate::protocol::{ClientError, ClientInfo, ErrorCode, Publication};
 
 /// Reads a body; a fault names the field. An empty body is an empty object.
 pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
@@ -34,6 +34,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
 pub(super) struct Publish {
     pub(super) channel: String,
     pub(super) channels: Vec<String>,
+    #[serde(deserialize_with = "given")]
     data: Option<Box<RawValue>>,
     b64data: String,
     pub(super) skip_history: bool,
@@ -116,6 +117,30 @@ pub(super) struct Channels {
 pub(super) struct Published {
     pub(super) offset: u64,
     pub(super) epoch: String,
+}
+
+/// Written whole, zeros included: server libraries read the fields without asking.
+#[derive(Serialize)]
+pub(super) struct Stats {
+    pub(super) num_clients: u32,
+    pub(super) num_users: u32,
+}
+
+#[derive(Serialize)]
+pub(super) struct Members {
+    pub(super) presence: BTreeMap<String, ClientInfo>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Page {
+    pub(super) publications: Vec<Publication>,
+    pub(super) offset: u64,
+    pub(super) epoch: String,
+}
+
+/// JSON of any kind, `null` too; absence is `None`.
+fn given<'de, D: serde::Deserializer<'de>>(body: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(body).map(Some)
 }
 
 impl Publish {

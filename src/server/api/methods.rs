@@ -8,15 +8,12 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::Outcome;
-use super::bodies::{Channels, ForUser, OfChannel, Publish, Published, read};
+use super::bodies::{Channels, ForUser, Members, OfChannel, Page, Publish, Published, Stats, read};
 use crate::access::wildcard_matches;
 use crate::base::{ClientId, UnixMillis, limits};
 use crate::channel::{HistoryQuery, Position, ServerSubscribe, Since};
 use crate::node::{Audience, Node, ServerPublish};
-use crate::protocol::{
-    ClientError, ClientInfo, Disconnect, ErrorCode, HistoryResult, PresenceResult,
-    PresenceStatsResult,
-};
+use crate::protocol::{ClientError, ClientInfo, Disconnect, ErrorCode};
 use crate::session::wire;
 
 /// Carries out one method; `None` where there is none of this name.
@@ -141,13 +138,13 @@ async fn presence(node: &Node, body: &[u8]) -> Outcome {
         .iter()
         .map(|(client, details)| (client.to_string(), wire::client_info(details)))
         .collect();
-    raw(&PresenceResult { presence })
+    raw(&Members { presence })
 }
 
 async fn presence_stats(node: &Node, body: &[u8]) -> Outcome {
     let body: OfChannel = read(body)?;
     let counts = node.presence_counts(&body.channel).await?;
-    raw(&PresenceStatsResult { num_clients: count(counts.clients), num_users: count(counts.users) })
+    raw(&Stats { num_clients: count(counts.clients), num_users: count(counts.users) })
 }
 
 async fn history(node: &Node, body: &[u8]) -> Outcome {
@@ -159,7 +156,7 @@ async fn history(node: &Node, body: &[u8]) -> Outcome {
         reverse: body.reverse,
     };
     let page = node.history(&body.channel, query).await?;
-    raw(&HistoryResult {
+    raw(&Page {
         publications: page.publications.iter().map(|one| wire::publication(one)).collect(),
         epoch: page.top.epoch.to_string(),
         offset: page.top.offset,

@@ -159,7 +159,7 @@ fn server_side_subscriptions_come_in_the_reply_and_nothing_before_it() {
     while client.mail(1) {}
     client.check_now(&expect![[""]]);
     client.check(expect![[r#"
-        {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","subs":{"crowd:b":{},"forced:a":{"recoverable":true,"epoch":"e1","offset":4,"positioned":true},"users:#u":{}},"ping":25,"pong":true}}
+        {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","subs":{"crowd:b":{},"forced:a":{"recoverable":true,"epoch":"e1","offset":4,"positioned":true,"data":{"b":2}},"users:#u":{}},"ping":25,"pong":true}}
         {"push":{"channel":"crowd:b","pub":{"data":5}}}
         {"push":{"channel":"crowd:b","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}
         {"push":{"refresh":{"expires":true,"ttl":60}}}
@@ -246,8 +246,10 @@ fn what_the_server_says_meanwhile_follows_the_reply() {
     client.connect(&json!({"sub": "u"}));
     client.subscribe_by_server("open:a", crate::channel::ServerSubscribe::default());
     client.command(ServerCommand::Unsubscribe { channel: super::model::channel("open:a") });
-    client.command(ServerCommand::Disconnect { code: 4000, reason: "bye".into() });
     while client.mail(1) {}
+    client.check_now(&expect![[""]]);
+    client.settle();
+    client.command(ServerCommand::Disconnect { code: 4000, reason: "bye".into() });
     client.check(expect![[r#"
         {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test","ping":25,"pong":true}}
         close 4000 bye"#]]);

@@ -106,7 +106,7 @@ fn namespaces() -> Namespaces {
 enum Turn {
     Join(SubId, Channel, Delivery),
     Leave(SubId),
-    Event(Channel, protocol::PushBody),
+    Event(Channel, Box<protocol::PushBody>),
     Publication(Channel, Arc<Publication>),
     Gap(Channel),
 }
@@ -299,20 +299,16 @@ impl Client {
     }
 
     fn deliver(&mut self, channel: &Channel, publication: &Arc<Publication>) {
-        let push = |event| encode_push_body(self.encoding, &protocol::PushBody::Pub(event));
+        let event = protocol::PushBody::Pub(wire::publication(publication));
+        let bytes = encode_push_body(self.encoding, &event);
         let (offset, accepted) = (publication.offset, Moment(0));
-        let bytes = push(wire::publication(publication));
         let plain = PushBody { offset, accepted, bytes, delta: None };
-        let before = self.steps.get(channel).filter(|_| publication.delta);
-        let patch = before.and_then(|(_, base)| {
-            let patch = Bytes::from(patch(&base.data, &publication.data)?);
-            wire::patched(self.encoding, publication, base, &patch).map(push)
-        });
-        let sequence = self.steps.get(channel).map_or(0, |(sequence, _)| *sequence) + 1;
-        self.steps.insert(channel.clone(), (sequence, publication.clone()));
-        let bytes = push(wire::whole(self.encoding, publication));
-        let delta = Some(Arc::new(DeltaBody { sequence, patch }));
-        let step = PushBody { offset, accepted, bytes, delta };
+        let (sequence, base) = self.steps.get(channel).cloned().unwrap_or_default();
+        let patch = patch(&base.data, &publication.data).filter(|_| publication.delta);
+        let patch = patch.map(Bytes::from);
+        let base = patch.as_ref().map(|patch| (&*base, patch));
+        let step = wire::step_body(self.encoding, publication, sequence + 1, base);
+        self.steps.insert(channel.clone(), (sequence + 1, publication.clone()));
         for (sub, at, delivery) in &self.subscribers {
             if at == channel && delivery.tags.as_ref().is_none_or(|t| t.passes(&publication.tags)) {
                 let body = if delivery.delta { step.clone() } else { plain.clone() };
@@ -378,7 +374,7 @@ impl Client {
                 } else {
                     protocol::PushBody::Leave(Leave { info })
                 };
-                self.turns.push_back(Turn::Event(channel, event));
+                self.turns.push_back(Turn::Event(channel, event.into()));
             }
         }
         Answer::Done
@@ -446,10 +442,15 @@ impl Client {
         self.turns.push_back(Turn::Gap(channel(name)));
     }
 
-    /// The stream is lost with its epoch; the lanes are told.
+    /// The stream is lost with its epoch, of which nothing is under way any more; lanes and session
+    /// are told at once.
     pub(super) fn forget_stream(&mut self, name: &str) {
+        while self.turn() {}
+        self.mail(usize::MAX);
         self.streams.remove(&channel(name));
         self.gap(name);
+        while self.turn() {}
+        self.mail(usize::MAX);
     }
 
     /// The publications of a stream are gone, its position is not.

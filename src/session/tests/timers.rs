@@ -97,12 +97,16 @@ fn a_transport_that_pings_by_itself_gets_no_empty_replies() {
         client.feed(|session, now, actions| {
             session.handle_timeout(now, actions);
             pings += u32::from(std::mem::take(&mut actions.native_ping));
+            session.handle_native_pong();
         });
     }
     assert_eq!(pings, 3);
-    client.check(expect![[
-        r#"{"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test"}}"#
-    ]]);
+    client.pass(seconds(25) + Duration::from_millis(7999));
+    assert!(client.closed.is_none());
+    client.pass(Duration::from_millis(1));
+    client.check(expect![[r#"
+        {"id":1,"connect":{"client":"00000000-0000-0000-0000-000000000001","version":"test"}}
+        close 3012 no pong"#]]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::channel::apply_patch;
 use crate::protocol::{Publication, Push, Reply, SubscribeResult};
 
 /// What a command that is due a reply was.
@@ -28,6 +29,11 @@ pub(super) struct Seen {
     positioned: bool,
     pub(super) offset: u64,
     pub(super) epoch: String,
+    delta: bool,
+    /// Data of the last publication, where it has deltas.
+    base: Option<Vec<u8>>,
+    /// Publications that came as a patch.
+    pub(super) patches: usize,
 }
 
 #[derive(Debug, Default)]
@@ -35,11 +41,17 @@ pub(super) struct Witness {
     asked: BTreeMap<u32, Asked>,
     is_connected: bool,
     pub(super) subscribed: BTreeMap<String, Seen>,
+    /// So many publications of each stream are kept: who missed no more recovers.
+    kept: u64,
     /// Where ended subscriptions stood.
     pub(super) positions: BTreeMap<String, (u64, String)>,
 }
 
 impl Witness {
+    pub(super) fn new(kept: u64) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     pub(super) fn ask(&mut self, id: u32, asked: Asked) {
         assert!(self.asked.insert(id, asked).is_none(), "tests use an id once");
     }
@@ -68,8 +80,9 @@ impl Witness {
         match asked {
             Asked::Connect => {
                 self.is_connected = true;
-                for (channel, result) in reply.connect.expect("its result").subs {
-                    self.subscribe(channel, result, None, false);
+                for entry in reply.connect.expect("its result").subs {
+                    let result = entry.result.expect("written even where nothing is set");
+                    self.subscribe(entry.channel, result, None, false);
                 }
             }
             Asked::Subscribe { channel, is_cache, since } => {
@@ -96,9 +109,21 @@ impl Witness {
             positioned: result.positioned,
             offset: result.offset,
             epoch: result.epoch,
+            delta: result.delta,
+            base: None,
+            patches: 0,
         };
         assert!(result.positioned || !result.recoverable);
         assert_eq!(result.positioned, !seen.epoch.is_empty());
+        if let Some((offset, epoch)) = &since
+            && result.was_recovering
+            && !result.recovered
+            && !is_cache
+            && *epoch == seen.epoch
+        {
+            let missed = result.offset.checked_sub(*offset);
+            assert!(missed.is_none_or(|missed| missed > self.kept), "{missed:?} could be had");
+        }
         if let Some((offset, epoch)) = since.filter(|_| result.recovered && !is_cache) {
             assert!(result.was_recovering);
             assert_eq!(result.offset, offset, "a recovered client goes on from where it was");
@@ -108,6 +133,7 @@ impl Witness {
             assert!(result.recovered);
             if is_cache {
                 seen.offset = publication.offset;
+                seen.read(publication);
             } else {
                 seen.follow(publication);
             }
@@ -151,10 +177,8 @@ impl Witness {
     }
 
     fn end(&mut self, channel: &str) {
-        if let Some(seen) = self.subscribed.remove(channel) {
-            if seen.positioned {
-                self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
-            }
+        if let Some(seen) = self.subscribed.remove(channel).filter(Seen::is_positioned) {
+            self.positions.insert(channel.to_owned(), (seen.offset, seen.epoch));
         }
     }
 }
@@ -169,6 +193,29 @@ impl Seen {
         if self.positioned && publication.offset > 0 {
             assert_eq!(publication.offset, self.offset + 1, "no hole and nothing twice");
             self.offset = publication.offset;
+        }
+        self.read(publication);
+    }
+
+    /// Applies patches as SDKs do; a document says which offset it was published at.
+    fn read(&mut self, publication: &Publication) {
+        assert!(self.delta || !publication.delta, "a patch that nobody asked for");
+        let mut data = publication.data.to_vec();
+        if self.delta {
+            // In JSON a string holds text or patch; no document and no patch begins with a quote.
+            if data.starts_with(b"\"") {
+                data = serde_json::from_slice::<String>(&data).expect("a string").into_bytes();
+            }
+            if publication.delta {
+                let base = self.base.as_ref().expect("the first is whole");
+                data = apply_patch(base, &data).expect("a patch against the last publication");
+                self.patches += 1;
+            }
+            self.base = Some(data.clone());
+        }
+        let data: serde_json::Value = serde_json::from_slice(&data).expect("JSON was published");
+        if let Some(offset) = data.get("n") {
+            assert_eq!(*offset, publication.offset, "what was published at the offset");
         }
     }
 }

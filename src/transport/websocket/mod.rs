@@ -24,7 +24,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handshake::{Accepted, Origins, Refused, accept};
+pub(crate) use handshake::{Accepted, Origins, accept};
 
 /// One connection after the handshake.
 #[derive(Debug)]

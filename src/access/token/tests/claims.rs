@@ -117,8 +117,6 @@ fn reads_a_whole_connection_token() {
         r#"{"sub":"42","exp":1700000000,"iat":1,"jti":7,
             "info":{"name": "Å \" ] }",
                     "tags": [1, 2]},
-            "meta":{"role": "courier"},
-            "geo":{"radius_m_max": 5000},
             "subs":{"news":{"info":[1, 2],"b64data":"AAEC",
                             "override":{"presence":{"value":true},"force_recovery":{"value":false},
                                         "join_leave":{},"force_positioning":null}},
@@ -131,8 +129,6 @@ fn reads_a_whole_connection_token() {
     assert_eq!(claims.user, "42");
     assert_eq!(claims.expire_at, Some(seconds(1_700_000_000)));
     assert_eq!(claims.info.unwrap(), r#"{"name":"Å \" ] }","tags":[1,2]}"#);
-    assert_eq!(claims.meta.unwrap(), r#"{"role":"courier"}"#);
-    assert_eq!(claims.geo.unwrap(), r#"{"radius_m_max":5000}"#);
     assert_eq!(claims.subs.keys().collect::<Vec<_>>(), ["alerts", "news"]);
     assert_eq!(claims.subs["alerts"], SubscribeOptions::default());
     let news = &claims.subs["news"];
@@ -152,7 +148,7 @@ fn reads_a_whole_connection_token() {
 fn absent_claims_are_absent() {
     for claims in ["{}", r#"{"sub":null,"info":null,"subs":null,"channels":null,"caps":null}"#] {
         let claims = connect(claims, UnixMillis(0)).unwrap();
-        assert_eq!((claims.user.as_str(), claims.info, claims.meta), ("", None, None));
+        assert_eq!((claims.user.as_str(), claims.info), ("", None));
         assert!(claims.subs.is_empty() && claims.capabilities.is_empty());
     }
 }
@@ -203,7 +199,7 @@ fn a_user_has_at_most_255_bytes() {
 #[test]
 fn data_has_at_most_128_levels() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    for name in ["info", "meta", "geo"] {
+    for name in ["info"] {
         let claims = |levels| format!(r#"{{"{name}":{}}}"#, nested(levels));
         assert_eq!(connect(&claims(128), UnixMillis(0)).unwrap().user, "");
         assert_eq!(blamed(&claims(129)), name);
@@ -295,7 +291,7 @@ proptest! {
     fn no_signed_claim_makes_it_panic(
         name in prop::sample::select(vec![
             "sub", "exp", "nbf", "aud", "iss", "expire_at", "info", "b64info", "channels", "subs",
-            "meta", "caps", "geo", "channel", "client", "override", "data",
+            "caps", "channel", "client", "override", "data",
         ]),
         value in any_json(),
     ) {
@@ -305,7 +301,7 @@ proptest! {
         }
         let claims = json!({(name): value}).to_string();
         if let Ok(read) = connect(&claims, UnixMillis(0)) {
-            for compact in [read.info, read.meta, read.geo].into_iter().flatten() {
+            for compact in read.info {
                 prop_assert!(name == "b64info" || compact == value.to_string());
             }
         }

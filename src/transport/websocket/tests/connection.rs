@@ -348,7 +348,6 @@ async fn the_server_closes_with_code_and_reason() {
     soon(async { tokio::join!(socket.close(3501, "bad request"), reader) }).await;
     soon(socket.close(3000, "again")).await;
     assert!(matches!(super::receive(&mut socket).now_or_never(), Some(Received::Closed)));
-    assert!(soon(super::flush(&mut socket)).await.is_err());
     socket.queue(&[], &content(1, 10));
     assert_eq!(socket.queued_bytes(), 0);
 }
@@ -455,10 +454,15 @@ async fn a_slow_consumer_is_told_why_as_soon_as_it_reads() {
 async fn a_flood_of_control_frames_is_ended() {
     let (mut client, mut socket) = pair(1 << 16);
     client.write_all(&client::frame(LAST | PONG, b"").repeat(2_000)).await.unwrap();
-    assert!(matches!(
-        soon(super::receive(&mut socket)).await,
-        Received::Violation { code: 1008, .. }
-    ));
+    let mut pongs = 0;
+    let ended = loop {
+        match soon(super::receive(&mut socket)).await {
+            Received::Pong => pongs += 1,
+            other => break other,
+        }
+    };
+    assert!(matches!(ended, Received::Violation { code: 1008, .. }), "{ended:?}");
+    assert_eq!(pongs, 1_000);
     let (mut client, mut socket) = pair(1 << 16);
     for _ in 0..20 {
         client.write_all(&client::frame(LAST | PING, b"").repeat(100)).await.unwrap();
