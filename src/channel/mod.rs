@@ -21,7 +21,9 @@ pub(crate) use mail::{
     Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
 };
 pub(crate) use name::{Channel, ChannelRules};
-pub(crate) use namespace::{Allow, Grants, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
+#[cfg(test)]
+pub(crate) use namespace::Grants;
+pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };

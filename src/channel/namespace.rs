@@ -9,6 +9,7 @@ use regex::Regex;
 use crate::channel::name::ChannelRules;
 
 /// Who may do one kind of thing in a channel, besides those whom a token or capability lets.
+#[expect(clippy::struct_excessive_bools, reason = "each is one documented option of the operator")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Allow {
     /// Any client with a user id (`allow_…_for_client`).

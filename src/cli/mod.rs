@@ -2,6 +2,7 @@
 //! configuration and the clock, prints, and chooses the exit code.
 
 mod backend;
+mod bench;
 mod config;
 mod history;
 mod position;
@@ -54,6 +55,9 @@ enum Command {
     History(history::HistoryArgs),
     /// Print who is subscribed to a channel
     Presence(presence::PresenceArgs),
+    /// Put load on a server and measure it
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 /// How a command ended.
@@ -99,6 +103,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Sub(arguments) => subscribe::run(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Presence(arguments) => presence::run(&arguments),
+        Command::Bench(command) => bench::run(&command),
     }
     .into()
 }

@@ -5,7 +5,7 @@ mod api;
 mod websocket;
 
 pub(crate) use api::{ApiClient, ApiError};
-pub(crate) use websocket::{CallError, Client, ConnectError, Target};
+pub(crate) use websocket::{CallError, Client, ConnectError, Target, address};
 
 #[cfg(test)]
 pub(crate) mod tests;

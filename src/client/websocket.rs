@@ -17,9 +17,11 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::base::{Encoding, limits};
+#[cfg(test)]
+use crate::protocol::ConnectResult;
 use crate::protocol::{
-    ClientError, Command, ConnectRequest, ConnectResult, DecodeError, Disconnect, FrameReader,
-    Push, Reply, SubscribeRequest, SubscribeResult, decode_replies, encode, ping,
+    ClientError, Command, ConnectRequest, DecodeError, Disconnect, FrameReader, Push, Reply,
+    SubscribeRequest, SubscribeResult, decode_replies, encode, ping,
 };
 
 /// Where to connect, and as whom.
@@ -116,6 +118,7 @@ pub(crate) struct Client {
     /// The longest silence that the server announced, with grace; `None` before it did, and where
     /// it does not ping.
     silence_max: Option<Duration>,
+    #[cfg(test)]
     connected: ConnectResult,
 }
 
@@ -136,6 +139,7 @@ impl Client {
             owes_pong: false,
             answers_pings: false,
             silence_max: None,
+            #[cfg(test)]
             connected: ConnectResult::default(),
         };
         let request = ConnectRequest {
@@ -153,11 +157,15 @@ impl Client {
         session.answers_pings = connected.pong;
         session.silence_max = (connected.ping > 0)
             .then(|| Duration::from_secs(connected.ping.into()) + limits::PING_GRACE);
-        session.connected = connected;
+        #[cfg(test)]
+        {
+            session.connected = connected;
+        }
         Ok(session)
     }
 
     /// What the server said when the session opened.
+    #[cfg(test)]
     pub(crate) fn connected(&self) -> &ConnectResult {
         &self.connected
     }

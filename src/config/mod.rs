@@ -16,7 +16,9 @@ pub(crate) use crate::access::token::TokenOptions;
 pub(crate) use describe::{Description, describe};
 pub(crate) use fault::{Fault, Faults, Source, Warning};
 pub(crate) use options::{LogOptions, NodeOptions};
-pub(crate) use source::{Format, PREFIX};
+#[cfg(test)]
+pub(crate) use source::Format;
+pub(crate) use source::PREFIX;
 
 use std::path::Path;
 
@@ -66,6 +68,7 @@ impl Config {
     }
 
     /// Reads a file's text and the environment, as [`Config::load`] does.
+    #[cfg(test)]
     pub(crate) fn parse(
         format: Format,
         text: &str,

@@ -140,8 +140,11 @@ mod tests {
         }
 
         #[test]
-        fn no_text_panics(text: String) {
-            let _ = (parse_duration(&text), parse_size(&text));
+        fn what_is_read_is_shown_and_reads_back(text in "[0-9]{0,4}[a-zA-Z.]{0,3}|\\PC*") {
+            let duration = parse_duration(&text);
+            assert_eq!(duration.and_then(|one| parse_duration(&show_duration(one))), duration);
+            let size = parse_size(&text);
+            assert_eq!(size.and_then(|one| parse_size(&show_size(one))), size);
         }
     }
 }

@@ -99,6 +99,15 @@ fn a_hole_and_a_new_epoch_are_announced_and_a_repetition_is_dropped() {
 }
 
 #[test]
+fn what_the_engine_cannot_prove_is_announced() {
+    let (mut lane, mailbox) = (Lane::new(), Pile::default());
+    run(&mut lane, join(1, 1, 1, &mailbox), 8);
+    run(&mut lane, Input::Event(Event { channel: channel(1), kind: EventKind::Gap }), 8);
+    run(&mut lane, Input::Event(publication(1, 7, "a")), 8);
+    assert_eq!(seen(&mailbox), ["joined 1", "gap 1", "push 1 7"]);
+}
+
+#[test]
 fn joins_and_leaves_go_only_to_those_who_want_them() {
     let (mut lane, quiet, curious) = (Lane::new(), Pile::default(), Pile::default());
     run(&mut lane, join(1, 1, 1, &quiet), 8);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use tokio::time::{Sleep, sleep_until, timeout};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Instrument, debug, debug_span, error};
 
 use super::Node;
@@ -35,7 +36,12 @@ pub(crate) struct Agreement {
 /// Serves a client until its connection ends, and leaves nothing of it behind.
 pub(crate) async fn serve<T: Transport>(node: Arc<Node>, link: T, agreement: Agreement) {
     let origin = node.new_origin(agreement);
-    let span = debug_span!("connection", client = %origin.client, transport = agreement.transport);
+    let span = debug_span!(
+        "connection",
+        client = %origin.client,
+        transport = agreement.transport,
+        peer = %link.peer(),
+    );
     let mut connection = Connection::new(node.clone(), link, origin, agreement);
     let served = AssertUnwindSafe(connection.run()).catch_unwind().instrument(span).await;
     if served.is_err() {
@@ -54,6 +60,8 @@ enum Step {
     Mail(Result<(), Overflow>),
     Answer(Answer),
     Timeout,
+    /// The node drains, and the client has not connected: the directory does not know it yet.
+    Draining,
 }
 
 /// How a connection ends.
@@ -75,6 +83,8 @@ struct Connection<T> {
     requests: Requests,
     batch: VecDeque<Mail>,
     sleep: Option<(Moment, Pin<Box<Sleep>>)>,
+    /// Gone once the client has connected: from then on the directory tells it of a drain.
+    draining: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// When the oldest publication that is queued and not yet written was taken up.
     oldest: Option<Moment>,
     format: Format,
@@ -87,6 +97,7 @@ impl<T: Transport> Connection<T> {
         let session = Session::new(node.context(), origin, now);
         let metrics = node.metrics.transport(agreement.transport);
         let mailbox = Mailbox::new(node.options.queue_bytes_max);
+        let draining = Some(Box::pin(node.draining.clone().cancelled_owned()));
         Self {
             asker: Asker { node, origin, mailbox },
             link,
@@ -94,6 +105,7 @@ impl<T: Transport> Connection<T> {
             requests: Requests::new(),
             batch: VecDeque::new(),
             sleep: None,
+            draining,
             oldest: None,
             format: agreement.format,
             metrics,
@@ -139,7 +151,18 @@ impl<T: Transport> Connection<T> {
             Poll::Ready(Turn::Flushed) => return Poll::Ready(Step::Flushed),
             Poll::Pending => {}
         }
+        if self.poll_draining(context).is_ready() {
+            return Poll::Ready(Step::Draining);
+        }
         self.poll_timeout(context).map(|()| Step::Timeout)
+    }
+
+    fn poll_draining(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if self.session.is_open() {
+            self.draining = None;
+        }
+        let Some(draining) = &mut self.draining else { return Poll::Pending };
+        draining.as_mut().poll(context).map(|()| self.draining = None)
     }
 
     fn poll_timeout(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -186,6 +209,7 @@ impl<T: Transport> Connection<T> {
             }
             Step::Answer(answer) => self.session.handle_answer(answer, now, actions),
             Step::Timeout => self.session.handle_timeout(now, actions),
+            Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
             Step::Flushed => {
                 if let Some(oldest) = self.oldest.take() {
                     self.asker.node.metrics.written(now.moment.since(oldest));

@@ -22,7 +22,7 @@ use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
 use crate::hub::Mailbox as _;
-use crate::protocol::Disconnect;
+use crate::protocol::{Disconnect, ErrorCode};
 use crate::session::Context;
 use crate::telemetry::{Gauges, Metrics};
 
@@ -65,6 +65,8 @@ pub(crate) struct Node {
     uid: String,
     /// Lanes, directory and upkeep: they outlive the connections.
     tasks: TaskTracker,
+    /// Whoever has not connected yet is sent away.
+    draining: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -72,6 +74,10 @@ impl Node {
     /// Starts the node's tasks on the current runtime.
     pub(crate) fn start(options: NodeOptions, context: Context, clock: Clock) -> Arc<Self> {
         let metrics = Arc::new(Metrics::new(context.version, &options.name));
+        metrics.show_codes(
+            ErrorCode::ALL.into_iter().map(ErrorCode::number),
+            Disconnect::ALL.iter().map(|disconnect| disconnect.code),
+        );
         let tasks = TaskTracker::new();
         let lanes = Lanes::start(options.lanes, &tasks, &metrics);
         let directory = Directory::start(&tasks, options.user_connection_limit);
@@ -90,6 +96,7 @@ impl Node {
             sessions: AtomicU64::new(0),
             uid: format!("{boot:016x}"),
             tasks,
+            draining: CancellationToken::new(),
             stop,
         });
         node.tasks.spawn(upkeep(node.clock, node.broker.clone(), node.stop.clone()));
@@ -125,6 +132,7 @@ impl Node {
     /// Tells every client to come back elsewhere, evenly over `spread`. Nobody connects any more.
     pub(crate) async fn drain(&self, spread: Duration) {
         let mailboxes = self.directory.close().await;
+        self.draining.cancel();
         let count = u32::try_from(mailboxes.len()).unwrap_or(u32::MAX).max(1);
         let mut ticks = tokio::time::interval((spread / count).max(Duration::from_millis(1)));
         let each_tick = mailboxes

@@ -137,7 +137,7 @@ impl Asker {
         let options = PublishOptions { retention: self.retention(channel), ..Default::default() };
         let now = self.node.clock.now();
         let published = self.node.broker.publish(channel, publication, options, now).await;
-        published.map_or(Answer::Unavailable, Answer::Published)
+        published.map_or(Answer::Unavailable, |_position| Answer::Published)
     }
 
     async fn history(&self, channel: &Channel, query: HistoryQuery) -> Answer {

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use bytes::Bytes;
 use memchr::memchr;
 
-use super::command::{Command, EmulationRequest};
+use super::command::Command;
 use super::field::Object;
 use super::reply::Reply;
 use super::{JsonFault, json, protobuf};
@@ -66,33 +66,6 @@ pub(crate) fn decode_commands(encoding: Encoding, frame: &Bytes) -> CommandReade
 /// Reads a frame's replies, as a client does.
 pub(crate) fn decode_replies(encoding: Encoding, frame: &Bytes) -> FrameReader<Reply> {
     FrameReader { encoding, rest: frame.clone(), state: State::Fresh, message: PhantomData }
-}
-
-/// Reads the one message that `body` is: no frame, in Protobuf no length before it.
-pub(crate) fn decode_message<M: WireMessage>(
-    encoding: Encoding,
-    body: &Bytes,
-) -> Result<M, DecodeError> {
-    match encoding {
-        Encoding::Json => json::message(body),
-        Encoding::Protobuf => Ok(M::decode(body.clone())?),
-    }
-}
-
-/// Reads the body of a POST to `/emulation`. Its `data` is then a frame of commands: in JSON it is
-/// unwrapped from the string that it travels in.
-pub(crate) fn decode_emulation(
-    encoding: Encoding,
-    body: &Bytes,
-) -> Result<EmulationRequest, DecodeError> {
-    let mut request: EmulationRequest = decode_message(encoding, body)?;
-    if encoding == Encoding::Json && !request.data.is_empty() {
-        let commands: String = serde_json::from_slice(&request.data).map_err(|_value| {
-            DecodeError::Json { at: 0, fault: "data: expected a string".to_owned() }
-        })?;
-        request.data = commands.into();
-    }
-    Ok(request)
 }
 
 pub(crate) type CommandReader = FrameReader<Command>;

@@ -235,17 +235,6 @@ messages! {
         #[prost(uint64, tag = "2")]
         version: u64,
     }
-
-    /// The body of a POST to `/emulation` in Protobuf: commands for a session whose connection
-    /// only flows down. In JSON, `data` is a JSON string that holds the encoded commands.
-    struct EmulationRequest {
-        #[prost(string, tag = "1")]
-        node: String,
-        #[prost(string, tag = "2")]
-        session: String,
-        #[prost(bytes = "bytes", tag = "3")]
-        data: Bytes,
-    }
 }
 
 /// What a [`Command`] asks for.

@@ -115,11 +115,6 @@ impl UnsubscribeCode {
             Self::StateInvalidated => "state invalidated",
         }
     }
-
-    /// Whether an SDK subscribes again by itself.
-    pub(crate) const fn resubscribes(self) -> bool {
-        self.number() >= 2500
-    }
 }
 
 impl From<UnsubscribeCode> for Unsubscribe {

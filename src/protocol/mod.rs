@@ -19,25 +19,26 @@ mod push;
 mod reply;
 
 pub(crate) use codec::{
-    CommandReader, DecodeError, FrameReader, WireMessage, decode_commands, decode_emulation,
-    decode_message, decode_replies, encode, encode_reply, ping,
+    CommandReader, DecodeError, FrameReader, decode_commands, decode_replies, encode, encode_reply,
+    ping,
 };
+#[cfg(test)]
+pub(crate) use command::SendRequest;
 pub(crate) use command::{
-    Command, ConnectRequest, EmulationRequest, FilterNode, HistoryRequest, PingRequest,
-    PresenceRequest, PresenceStatsRequest, PublishRequest, RefreshRequest, Request, RpcRequest,
-    SendRequest, StreamPosition, SubRefreshRequest, SubscribeRequest, Track, TrackItem,
-    UnsubscribeRequest,
+    Command, ConnectRequest, FilterNode, HistoryRequest, PublishRequest, RefreshRequest, Request,
+    SubRefreshRequest, SubscribeRequest, UnsubscribeRequest,
 };
 pub(crate) use disconnect::{Disconnect, UnsubscribeCode};
 pub(crate) use error::{ClientError, ErrorCode};
 pub(crate) use json::{JsonFault, is_json, quoted};
 pub(crate) use push::{PushBody, PushTarget, encode_push_body, push_head};
 pub(crate) use reply::{
-    ClientInfo, Connect, ConnectResult, Dict, DisconnectPush, Error, HistoryResult, Join, Leave,
-    Message, PingResult, PresenceResult, PresenceStatsResult, Publication, PublishResult, Push,
-    Refresh, RefreshResult, Reply, RpcResult, SubRefreshResult, SubsEntry, Subscribe,
-    SubscribeResult, Unsubscribe, UnsubscribeResult,
+    ClientInfo, ConnectResult, HistoryResult, Join, Leave, PingResult, PresenceResult,
+    PresenceStatsResult, Publication, PublishResult, Push, Refresh, RefreshResult, Reply,
+    SubRefreshResult, SubsEntry, Subscribe, SubscribeResult, Unsubscribe, UnsubscribeResult,
 };
+#[cfg(test)]
+pub(crate) use reply::{DisconnectPush, Error, Message};
 
 #[cfg(test)]
 mod tests;

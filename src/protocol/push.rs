@@ -4,10 +4,9 @@
 use bytes::Bytes;
 use prost::encoding::{encode_varint, encoded_len_varint};
 
-use super::reply::{
-    Connect, DisconnectPush, Join, Leave, Message, Publication, Push, Refresh, Subscribe,
-    Unsubscribe,
-};
+#[cfg(test)]
+use super::reply::Push;
+use super::reply::{Join, Leave, Publication, Refresh, Subscribe, Unsubscribe};
 use crate::base::Encoding;
 
 /// What a push tells.
@@ -21,10 +20,7 @@ pub(crate) enum PushBody {
     Join(Join),
     Leave(Leave),
     Unsubscribe(Unsubscribe),
-    Message(Message),
     Subscribe(Subscribe),
-    Connect(Connect),
-    Disconnect(DisconnectPush),
     Refresh(Refresh),
 }
 
@@ -34,7 +30,7 @@ pub(crate) enum PushTarget<'a> {
     Channel(&'a str),
     /// The id that the subscribe reply gave in place of the channel, from 1.
     Id(u32),
-    /// The session itself: message, connect, disconnect, refresh.
+    /// The session itself: refresh.
     Session,
 }
 
@@ -54,10 +50,7 @@ pub(crate) fn encode_push_body(encoding: Encoding, body: &PushBody) -> Bytes {
         PushBody::Join(event) => encode(encoding, "join", 5, event),
         PushBody::Leave(event) => encode(encoding, "leave", 6, event),
         PushBody::Unsubscribe(event) => encode(encoding, "unsubscribe", 7, event),
-        PushBody::Message(event) => encode(encoding, "message", 8, event),
         PushBody::Subscribe(event) => encode(encoding, "subscribe", 9, event),
-        PushBody::Connect(event) => encode(encoding, "connect", 10, event),
-        PushBody::Disconnect(event) => encode(encoding, "disconnect", 11, event),
         PushBody::Refresh(event) => encode(encoding, "refresh", 12, event),
     }
 }
@@ -144,6 +137,7 @@ fn varint_bytes(value: usize) -> usize {
     encoded_len_varint(value as u64)
 }
 
+#[cfg(test)]
 impl PushBody {
     /// The same push as one struct.
     pub(crate) fn into_push(self, target: &PushTarget<'_>) -> Push {
@@ -158,10 +152,7 @@ impl PushBody {
             Self::Join(event) => push.join = Some(event),
             Self::Leave(event) => push.leave = Some(event),
             Self::Unsubscribe(event) => push.unsubscribe = Some(event),
-            Self::Message(event) => push.message = Some(event),
             Self::Subscribe(event) => push.subscribe = Some(event),
-            Self::Connect(event) => push.connect = Some(event),
-            Self::Disconnect(event) => push.disconnect = Some(event),
             Self::Refresh(event) => push.refresh = Some(event),
         }
         push

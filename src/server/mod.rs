@@ -24,6 +24,8 @@ use crate::base::limits;
 use crate::node::Node;
 use crate::transport::websocket::Origins;
 
+#[cfg(test)]
+pub(crate) use options::ApiOptions;
 pub(crate) use options::{ServerOptions, TlsFiles};
 pub(crate) use tls::TlsError;
 

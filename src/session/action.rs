@@ -8,9 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{ClientId, Moment, SubId};
-use crate::channel::{
-    Channel, ClientDetails, Delivery, HistoryPage, HistoryQuery, Position, Publication,
-};
+use crate::channel::{Channel, ClientDetails, Delivery, HistoryPage, HistoryQuery, Publication};
 use crate::protocol::Disconnect;
 
 /// Everything that one input made a session want.
@@ -145,7 +143,7 @@ pub(crate) enum Answer {
     OverLimit,
     /// The node is going down.
     ShuttingDown,
-    Published(Position),
+    Published,
     History(HistoryPage),
     Presence(Vec<(ClientId, Arc<ClientDetails>)>),
     PresenceStats {

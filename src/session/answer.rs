@@ -59,7 +59,7 @@ impl Session {
                 return self.positioned(sub, Some(page), now, actions);
             }
             (Expected::Position(sub), _) => return self.positioned(sub, None, now, actions),
-            (Expected::Published { id }, Answer::Published(_)) => {
+            (Expected::Published { id }, Answer::Published) => {
                 (id, Reply { publish: Some(PublishResult::default()), ..Reply::default() })
             }
             (Expected::History { id, epoch }, Answer::History(page)) => {

@@ -10,8 +10,8 @@ use super::{Session, wire};
 use crate::base::{Now, SubId};
 use crate::channel::{HistoryPage, HistoryQuery, Publication, Recovery, recover, recovery_query};
 use crate::protocol::{
-    self, ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult, encode_push_body,
-    push_head,
+    self, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult,
+    encode_push_body, push_head,
 };
 
 impl Session {
@@ -171,7 +171,7 @@ impl Session {
             JoinAnswer::Reply { id, .. } => self.fail(id, code.into(), actions),
             // The SDK has no subscribe to fail: it comes back and tries again.
             JoinAnswer::Connect(_) | JoinAnswer::Push(_) => {
-                self.end_now(crate::protocol::Disconnect::INSUFFICIENT_STATE, actions);
+                self.end_now(Disconnect::INSUFFICIENT_STATE, actions);
             }
         }
     }

@@ -130,10 +130,6 @@ impl Session {
         }
     }
 
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
     /// Empty before the connect and for anonymous clients.
     pub(crate) fn user(&self) -> &str {
         &self.identity.user
@@ -158,7 +154,8 @@ impl Session {
         self.settle(now, actions);
     }
 
-    /// The client broke a rule of the transport that has a code of the protocol's.
+    /// The connection ends for a reason outside the session: the client broke a rule of the
+    /// transport that has a code of the protocol's, or the node drains before it has connected.
     pub(crate) fn handle_violation(
         &mut self,
         disconnect: Disconnect,

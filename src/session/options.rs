@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[expect(clippy::struct_excessive_bools, reason = "each is one documented option of the operator")]
 #[derive(Clone, Debug)]
 pub(crate) struct SessionOptions {
     /// Development only: no tokens, everything allowed.

@@ -12,3 +12,11 @@ mod server;
 mod subscribe;
 mod timers;
 mod witness;
+
+use super::{Origin, Session};
+
+impl Session {
+    fn origin(&self) -> &Origin {
+        &self.origin
+    }
+}

@@ -45,77 +45,37 @@ impl Metrics {
     /// `version` and `node` become labels of `nearcast_node_build`.
     pub(crate) fn new(version: &str, node: &str) -> Self {
         let registry = Registry::new();
-        let r = &registry;
-        let build = gauges(r, "node_build", "Version and name of this node", &["version", "name"]);
+        let by = |label, name, help| counters(&registry, name, help, &[label]);
+        let now = |name, help| gauge(&registry, name, help);
+        let total = |name, help| register(&registry, IntCounter::with_opts(opts(name, help)));
+        let build = gauges(&registry, "node_build", "This node", &["version", "name"]);
         build.with_label_values(&[version, node]).set(1);
+        let inflight = "Connections now";
+        let reached = HistogramOpts::new(
+            "nearcast_publish_to_write_seconds",
+            "From a publication's acceptance to the kernel's having it for a client; the oldest \
+             publication of each write counts",
+        );
+        let reached = Histogram::with_opts(reached.buckets(BUCKETS_SECONDS.to_vec()));
         Self {
-            accepted: counters(
-                r,
-                "client_connections_accepted",
-                "Connections accepted",
-                &["transport"],
-            ),
-            inflight: gauges(r, "client_connections_inflight", "Connections now", &["transport"]),
-            commands: counters(r, "client_commands", "Commands from clients", &["method"]),
-            reply_errors: counters(r, "client_num_reply_errors", "Errors in replies", &["code"]),
-            disconnects: counters(
-                r,
-                "client_num_server_disconnects",
-                "Connections that the server ended",
-                &["code"],
-            ),
-            unsubscribes: counters(
-                r,
-                "client_num_server_unsubscribes",
-                "Subscriptions that the server ended",
-                &["code"],
-            ),
-            recoveries: counters(r, "client_recover", "Recoveries asked for", &["recovered"]),
-            received: counters(
-                r,
-                "transport_messages_received",
-                "Messages from clients",
-                &["transport"],
-            ),
-            received_bytes: counters(
-                r,
-                "transport_messages_received_size",
-                "Bytes of messages from clients",
-                &["transport"],
-            ),
-            sent: counters(r, "transport_messages_sent", "Messages to clients", &["transport"]),
-            sent_bytes: counters(
-                r,
-                "transport_messages_sent_size",
-                "Bytes of messages to clients",
-                &["transport"],
-            ),
-            deliveries: register(
-                r,
-                IntCounter::with_opts(opts("node_deliveries", "Pushes put into mailboxes")),
-            ),
-            publish_to_write: register(
-                r,
-                Histogram::with_opts(
-                    HistogramOpts::new(
-                        "nearcast_publish_to_write_seconds",
-                        "From a publication's acceptance to the kernel's having it for a client; \
-                         the oldest publication of each write counts",
-                    )
-                    .buckets(BUCKETS_SECONDS.to_vec()),
-                ),
-            ),
-            panics: register(
-                r,
-                IntCounter::with_opts(opts(
-                    "node_connection_panics",
-                    "Connections that a fault of the server ended",
-                )),
-            ),
-            clients: gauge(r, "node_num_clients", "Clients that have connected"),
-            users: gauge(r, "node_num_users", "Different users that have connected"),
-            subscriptions: gauge(r, "node_num_subscriptions", "Subscriptions"),
-            channels: gauge(r, "node_num_channels", "Channels that have subscribers"),
+            accepted: by("transport", "client_connections_accepted", "Connections accepted"),
+            inflight: gauges(&registry, "client_connections_inflight", inflight, &["transport"]),
+            commands: by("method", "client_commands", "Commands from clients"),
+            reply_errors: by("code", "client_num_reply_errors", "Errors in replies"),
+            disconnects: by("code", "client_num_server_disconnects", "Ended by the server"),
+            unsubscribes: by("code", "client_num_server_unsubscribes", "Ended by the server"),
+            recoveries: by("recovered", "client_recover", "Recoveries asked for"),
+            received: by("transport", "transport_messages_received", "From clients"),
+            received_bytes: by("transport", "transport_messages_received_size", "Bytes of them"),
+            sent: by("transport", "transport_messages_sent", "To clients"),
+            sent_bytes: by("transport", "transport_messages_sent_size", "Bytes of them"),
+            deliveries: total("node_deliveries", "Pushes put into mailboxes"),
+            publish_to_write: register(&registry, reached),
+            panics: total("node_connection_panics", "Connections ended by a fault of ours"),
+            clients: now("node_num_clients", "Clients that have connected"),
+            users: now("node_num_users", "Different users that have connected"),
+            subscriptions: now("node_num_subscriptions", "Subscriptions"),
+            channels: now("node_num_channels", "Channels that have subscribers"),
             registry,
         }
     }
@@ -145,6 +105,21 @@ impl Metrics {
             received_bytes: self.received_bytes.with_label_values(&[name]),
             sent: self.sent.with_label_values(&[name]),
             sent_bytes: self.sent_bytes.with_label_values(&[name]),
+        }
+    }
+
+    /// Shows the counters of these codes from the start, at zero: an alert on a rate needs a value
+    /// before the first event.
+    pub(crate) fn show_codes(
+        &self,
+        errors: impl Iterator<Item = u32>,
+        disconnects: impl Iterator<Item = u16>,
+    ) {
+        for code in errors {
+            self.reply_errors.with_label_values(&[&code.to_string()]);
+        }
+        for code in disconnects {
+            self.disconnects.with_label_values(&[&code.to_string()]);
         }
     }
 

@@ -9,8 +9,7 @@ use super::json_value;
 use crate::base::Encoding;
 use crate::base::limits;
 use crate::protocol::{
-    Command, DecodeError, JsonFault, Message, decode_commands, decode_emulation, decode_replies,
-    encode, is_json,
+    Command, DecodeError, JsonFault, Message, decode_commands, decode_replies, encode, is_json,
 };
 
 fn first(encoding: Encoding, frame: impl Into<Bytes>) -> Result<Command, DecodeError> {
@@ -71,7 +70,6 @@ proptest! {
             prop_assert!(!items.is_empty());
             prop_assert!(items.iter().rev().skip(1).all(Result::is_ok));
             prop_assert!(decode_replies(encoding, &frame).count() > 0);
-            drop(decode_emulation(encoding, &frame));
         }
         prop_assert!(is_json(&frame).is_err() || std::str::from_utf8(&frame).is_ok());
     }

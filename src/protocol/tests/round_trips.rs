@@ -6,11 +6,11 @@ use proptest::prelude::*;
 
 use super::{Sample as _, text};
 use crate::base::Encoding;
+use crate::protocol::codec::WireMessage;
 use crate::protocol::{
-    Command, Connect, ConnectRequest, DecodeError, DisconnectPush, EmulationRequest, Join, Leave,
-    Message, Publication, Push, PushBody, PushTarget, Refresh, Reply, Subscribe, Unsubscribe,
-    WireMessage, decode_commands, decode_emulation, decode_message, decode_replies, encode,
-    encode_push_body, push_head,
+    Command, DecodeError, Join, Leave, Publication, Push, PushBody, PushTarget, Refresh, Reply,
+    Subscribe, Unsubscribe, decode_commands, decode_replies, encode, encode_push_body, json,
+    push_head,
 };
 
 /// Reply, push, publication, client info.
@@ -26,10 +26,7 @@ fn push_body() -> impl Strategy<Value = PushBody> {
         1 => Join::sample(LEVELS).prop_map(PushBody::Join),
         1 => Leave::sample(LEVELS).prop_map(PushBody::Leave),
         1 => Unsubscribe::sample(LEVELS).prop_map(PushBody::Unsubscribe),
-        1 => Message::sample(LEVELS).prop_map(PushBody::Message),
         1 => Subscribe::sample(LEVELS).prop_map(PushBody::Subscribe),
-        1 => Connect::sample(LEVELS).prop_map(PushBody::Connect),
-        1 => DisconnectPush::sample(LEVELS).prop_map(PushBody::Disconnect),
         1 => Refresh::sample(LEVELS).prop_map(PushBody::Refresh),
     ]
 }
@@ -102,34 +99,6 @@ proptest! {
     }
 
     #[test]
-    fn one_message_is_read_without_a_frame(request in ConnectRequest::sample(LEVELS)) {
-        let json = encode(Encoding::Json, &request);
-        prop_assert_eq!(&decode_message::<ConnectRequest>(Encoding::Json, &json).unwrap(), &request);
-        let protobuf = Bytes::from(prost::Message::encode_to_vec(&request));
-        let read = decode_message::<ConnectRequest>(Encoding::Protobuf, &protobuf).unwrap();
-        prop_assert_eq!(read, request);
-    }
-
-    #[test]
-    fn emulated_commands_are_a_frame(encoding in encoding(), command in Command::sample(LEVELS)) {
-        let frame = encode(encoding, &command);
-        let body = match encoding {
-            Encoding::Json => {
-                let data = String::from_utf8(frame.to_vec()).unwrap();
-                serde_json::json!({"session": "s", "node": "n", "data": data}).to_string().into()
-            }
-            Encoding::Protobuf => Bytes::from(prost::Message::encode_to_vec(&EmulationRequest {
-                node: "n".into(),
-                session: "s".into(),
-                data: frame.clone(),
-            })),
-        };
-        let request = decode_emulation(encoding, &body).unwrap();
-        prop_assert_eq!((request.node.as_str(), request.session.as_str()), ("n", "s"));
-        prop_assert_eq!(request.data, frame);
-    }
-
-    #[test]
     fn head_and_body_are_one_reply(
         encoding in encoding(),
         body in push_body(),
@@ -182,6 +151,6 @@ proptest! {
     #[test]
     fn a_push_is_read_bare(push in Push::sample(3)) {
         let json = encode(Encoding::Json, &push);
-        prop_assert_eq!(decode_message::<Push>(Encoding::Json, &json), Ok(push));
+        prop_assert_eq!(json::message::<Push>(&json), Ok(push));
     }
 }

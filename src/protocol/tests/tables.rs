@@ -95,11 +95,7 @@ fn applications_have_ranges_of_their_own() {
 }
 
 #[test]
-fn unsubscribes_say_whether_to_subscribe_again() {
+fn an_unsubscribe_has_number_and_reason() {
     let push = Unsubscribe::from(UnsubscribeCode::InsufficientState);
     assert_eq!((push.code, push.reason.as_str()), (2500, "insufficient state"));
-    assert!(!UnsubscribeCode::Server.resubscribes());
-    assert!(UnsubscribeCode::InsufficientState.resubscribes());
-    assert!(UnsubscribeCode::Expired.resubscribes());
-    assert!(UnsubscribeCode::StateInvalidated.resubscribes());
 }

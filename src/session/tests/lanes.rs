@@ -227,7 +227,7 @@ impl Node {
         let before = self.tops.insert(channel.clone(), position.offset);
         assert_eq!(position.offset, before.unwrap_or(0) + 1);
         self.collect();
-        Answer::Published(position)
+        Answer::Published
     }
 
     /// What the engine emits stands in the lane's queue at once.

@@ -350,9 +350,8 @@ impl Client {
             Request::Leave { sub, .. } => self.turns.push_back(Turn::Leave(sub)),
             _ if self.is_down && !is_undoing(&request) => return Answer::Unavailable,
             Request::Publish { channel, publication } => {
-                let offset = self.append(&channel, publication, true);
-                let epoch = "".into();
-                return Answer::Published(crate::channel::Position { offset, epoch });
+                self.append(&channel, publication, true);
+                return Answer::Published;
             }
             Request::History { channel, query } => {
                 return Answer::History(self.history(&channel, &query));

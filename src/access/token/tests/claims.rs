@@ -199,11 +199,9 @@ fn a_user_has_at_most_255_bytes() {
 #[test]
 fn data_has_at_most_128_levels() {
     let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-    for name in ["info"] {
-        let claims = |levels| format!(r#"{{"{name}":{}}}"#, nested(levels));
-        assert_eq!(connect(&claims(128), UnixMillis(0)).unwrap().user, "");
-        assert_eq!(blamed(&claims(129)), name);
-    }
+    let claims = |levels| format!(r#"{{"info":{}}}"#, nested(levels));
+    assert_eq!(connect(&claims(128), UnixMillis(0)).unwrap().user, "");
+    assert_eq!(blamed(&claims(129)), "info");
     assert_eq!(blamed(&format!(r#"{{"subs":{{"a":{{"data":{}}}}}}}"#, nested(129))), "subs");
     let brackets_in_a_text = format!(r#"{{"info":"{}"}}"#, "[".repeat(1000));
     assert!(connect(&brackets_in_a_text, UnixMillis(0)).unwrap().info.is_some());
@@ -300,10 +298,10 @@ proptest! {
             prop_assert!(!matches!(refused, TokenError::BadSignature), "{refused}");
         }
         let claims = json!({(name): value}).to_string();
-        if let Ok(read) = connect(&claims, UnixMillis(0)) {
-            for compact in read.info {
-                prop_assert!(name == "b64info" || compact == value.to_string());
-            }
+        if let Ok(read) = connect(&claims, UnixMillis(0))
+            && let Some(compact) = read.info
+        {
+            prop_assert!(name == "b64info" || compact == value.to_string());
         }
     }
 

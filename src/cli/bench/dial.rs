@@ -1,0 +1,261 @@
+//! Opens connections by the thousand: plain bytes, no client library's buffers.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::scan::{self, Heard};
+use super::{BenchError, ServerArgs};
+use crate::base::{Encoding, limits};
+use crate::cli::secret::Secret;
+use crate::client::address;
+use crate::clock::Clock;
+use crate::protocol::{Command, ConnectRequest, Reply, SubscribeRequest, decode_replies, encode};
+
+/// What is spoken over a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speech {
+    /// WebSocket and the client protocol.
+    Protocol(Encoding),
+    /// WebSocket alone.
+    WebSocket,
+    /// Nothing but the frames: a byte says who connects, see [`floor`](super::floor).
+    Tcp,
+}
+
+/// Opens connections to one server.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    server: SocketAddr,
+    /// The HTTP request that asks for a WebSocket.
+    upgrade: String,
+    pub(super) speech: Speech,
+    token: String,
+}
+
+/// An open connection, and what was read from it too far.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    pub(super) unread: Vec<u8>,
+}
+
+/// What a connection is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Subscriber(String),
+    Publisher,
+}
+
+impl Dialer {
+    pub(super) async fn new(server: &ServerArgs) -> Result<Self, BenchError> {
+        let wrong = |why| BenchError::Url(server.url.clone(), why);
+        let (host, port) = address(&server.url).map_err(wrong)?;
+        let mut found = lookup_host((host.as_str(), port))
+            .await
+            .map_err(|source| BenchError::Connect { number: 0, source })?;
+        let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
+        let (_scheme, rest) = server.url.split_once("://").unwrap_or_default();
+        let path = rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/");
+        let speech = match (server.plain, server.protobuf) {
+            (true, _) => Speech::WebSocket,
+            (_, true) => Speech::Protocol(Encoding::Protobuf),
+            _ => Speech::Protocol(Encoding::Json),
+        };
+        Ok(Self {
+            server: address,
+            upgrade: upgrade(&host, port, path, speech),
+            speech,
+            token: server.token.as_ref().map(Secret::expose).unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// Plain TCP.
+    pub(super) fn floor(server: SocketAddr) -> Self {
+        Self { server, upgrade: String::new(), speech: Speech::Tcp, token: String::new() }
+    }
+
+    /// Opens `count` connections, so many at a time; `opened` hears how long each took.
+    pub(super) async fn open_all(
+        &self,
+        count: usize,
+        concurrency: usize,
+        role: impl Fn(usize) -> Role,
+        opened: impl Fn(Duration) + Copy,
+    ) -> Result<Vec<Link>, BenchError> {
+        let clock = Clock::new();
+        stream::iter(0..count)
+            .map(|number| {
+                let role = role(number);
+                async move {
+                    let start = clock.moment();
+                    let link = self.open(number, &role).await?;
+                    opened(clock.moment().since(start));
+                    Ok(link)
+                }
+            })
+            .buffer_unordered(concurrency.max(1))
+            .try_collect()
+            .await
+    }
+
+    /// Opens one connection to the point where it would receive.
+    pub(super) async fn open(&self, number: usize, role: &Role) -> Result<Link, BenchError> {
+        let opened = timeout(limits::CLIENT_TIMEOUT, self.open_without_limit(number, role)).await;
+        opened.unwrap_or_else(|_elapsed| {
+            Err(BenchError::Connect { number, source: std::io::ErrorKind::TimedOut.into() })
+        })
+    }
+
+    async fn open_without_limit(&self, number: usize, role: &Role) -> Result<Link, BenchError> {
+        let failed = |source| BenchError::Connect { number, source };
+        let stream = self.connect(number).await.map_err(failed)?;
+        let mut link = Link { stream, unread: Vec::new() };
+        match self.speech {
+            Speech::Tcp => {
+                let who = if *role == Role::Publisher { PUBLISHER } else { SUBSCRIBER };
+                link.stream.write_all(&[who]).await.map_err(failed)?;
+                link.stream.read_u8().await.map_err(failed)?;
+            }
+            Speech::WebSocket => link.upgrade(number, &self.upgrade).await?,
+            Speech::Protocol(encoding) => {
+                link.upgrade(number, &self.upgrade).await?;
+                link.begin(number, encoding, &self.token, role).await?;
+            }
+        }
+        Ok(link)
+    }
+
+    /// On loopback every source address has ports of its own, of which one alone has too few.
+    async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
+        let stream = match self.server.ip() {
+            IpAddr::V4(ip) if ip.is_loopback() => {
+                let last = u8::try_from(1 + number / CONNECTIONS_PER_SOURCE % 250).unwrap_or(1);
+                let socket = TcpSocket::new_v4()?;
+                socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+                socket.connect(self.server).await?
+            }
+            _ => TcpStream::connect(self.server).await?,
+        };
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Link {
+    async fn upgrade(&mut self, number: usize, request: &str) -> Result<(), BenchError> {
+        let failed = |source| BenchError::Connect { number, source };
+        self.stream.write_all(request.as_bytes()).await.map_err(failed)?;
+        let end = loop {
+            if let Some(at) = memchr::memmem::find(&self.unread, b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.read_more().await.map_err(failed)?;
+        };
+        let rest = self.unread.split_off(end);
+        let head = std::mem::replace(&mut self.unread, rest);
+        if head.starts_with(b"HTTP/1.1 101") {
+            return Ok(());
+        }
+        let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+        Err(BenchError::Refused { number, why: line })
+    }
+
+    /// Connects, and subscribes if that is the role, in one frame as SDKs do.
+    async fn begin(
+        &mut self,
+        number: usize,
+        encoding: Encoding,
+        token: &str,
+        role: &Role,
+    ) -> Result<(), BenchError> {
+        let failed = |source| BenchError::Connect { number, source };
+        let connect = ConnectRequest { token: token.to_owned(), ..ConnectRequest::default() };
+        let mut commands = vec![Command { id: 1, connect: Some(connect), ..Command::default() }];
+        if let Role::Subscriber(channel) = role {
+            let channel = channel.clone();
+            let subscribe = SubscribeRequest { channel, ..SubscribeRequest::default() };
+            commands.push(Command { id: 2, subscribe: Some(subscribe), ..Command::default() });
+        }
+        let last = commands.len();
+        self.stream.write_all(&command_frame(encoding, &commands)).await.map_err(failed)?;
+        loop {
+            let mut bytes = &self.unread[..];
+            while let Some(heard) = scan::next(&mut bytes) {
+                let done = is_answered(encoding, &heard, last)
+                    .map_err(|why| BenchError::Refused { number, why })?;
+                if done {
+                    self.unread = bytes.to_vec();
+                    return Ok(());
+                }
+            }
+            self.unread = bytes.to_vec();
+            self.read_more().await.map_err(failed)?;
+        }
+    }
+
+    async fn read_more(&mut self) -> std::io::Result<()> {
+        if self.stream.read_buf(&mut self.unread).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        if self.unread.len() > limits::CLIENT_MESSAGE_BYTES {
+            return Err(std::io::ErrorKind::OutOfMemory.into());
+        }
+        Ok(())
+    }
+}
+
+/// Commands as one frame of a client.
+pub(super) fn command_frame(encoding: Encoding, commands: &[Command]) -> Vec<u8> {
+    let commands: Vec<Bytes> = commands.iter().map(|command| encode(encoding, command)).collect();
+    match encoding {
+        Encoding::Json => scan::client_frame(scan::TEXT, &commands.join(&b"\n"[..])),
+        Encoding::Protobuf => scan::client_frame(scan::BINARY, &commands.concat()),
+    }
+}
+
+/// Whether the frame brings the reply of that id; an error of any command is one.
+fn is_answered(encoding: Encoding, heard: &Heard<'_>, id: usize) -> Result<bool, String> {
+    match heard {
+        Heard::Closed(code, reason) => Err(format!("{} ({code})", String::from_utf8_lossy(reason))),
+        Heard::Ping | Heard::Nothing => Ok(false),
+        Heard::Messages(messages) => {
+            let mut answered = false;
+            for reply in decode_replies(encoding, &Bytes::copy_from_slice(messages)) {
+                let Reply { id: of, error, .. } = reply.map_err(|fault| fault.to_string())?;
+                if let Some(error) = error {
+                    return Err(format!("{} ({})", error.message, error.code));
+                }
+                answered |= usize::try_from(of) == Ok(id);
+            }
+            Ok(answered)
+        }
+    }
+}
+
+fn upgrade(host: &str, port: u16, path: &str, speech: Speech) -> String {
+    let protocol = match speech {
+        Speech::Protocol(Encoding::Protobuf) => "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
+        Speech::Protocol(Encoding::Json) | Speech::WebSocket | Speech::Tcp => "",
+    };
+    let key = STANDARD.encode(b"nearcast bench!!");
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{protocol}\r\n"
+    )
+}
+
+/// Linux gives about 28,000 ports to one pair of addresses.
+const CONNECTIONS_PER_SOURCE: usize = 20_000;
+
+/// First byte of a plain connection, and of the answer to it.
+pub(super) const SUBSCRIBER: u8 = b'S';
+/// First byte of the connection that publishes.
+pub(super) const PUBLISHER: u8 = b'P';

@@ -1,0 +1,76 @@
+//! `nearcast bench`: load for any server of the protocol, measured from outside. It shares the
+//! machine with the server, so it is one thread that reads bytes, counts, and parses no JSON.
+
+mod audience;
+mod connections;
+mod dial;
+mod fan_out;
+mod floor;
+mod process;
+mod report;
+mod scan;
+mod source;
+mod tally;
+
+use clap::{Args, Subcommand};
+
+use super::Outcome;
+use super::secret::Secret;
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum BenchCommand {
+    /// Open many sessions, and hold them
+    Connections(connections::ConnectionsArgs),
+    /// Publish to many subscribers of one channel
+    FanOut(fan_out::FanOutArgs),
+    /// The same over plain TCP: what no server can undercut
+    Floor(floor::FloorArgs),
+}
+
+/// The server under load.
+#[derive(Clone, Debug, Args)]
+struct ServerArgs {
+    /// The server's WebSocket
+    #[arg(long, env = "NEARCAST_URL", default_value = "ws://127.0.0.1:8000/connection/websocket")]
+    url: String,
+    /// Connection token of every session
+    #[arg(long, env = "NEARCAST_TOKEN", hide_env_values = true)]
+    token: Option<Secret>,
+    /// Speak Protobuf rather than JSON
+    #[arg(long, conflicts_with = "plain")]
+    protobuf: bool,
+    /// The server speaks no protocol: it sends each message on to all others
+    #[arg(long)]
+    plain: bool,
+    /// Whose CPU and memory are told: the server's process
+    #[arg(long)]
+    pid: Option<u32>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why a measurement failed.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    #[error("{0}: {1}")]
+    Url(String, &'static str),
+    #[error("cannot connect (session {number}): {source}")]
+    Connect { number: usize, source: std::io::Error },
+    #[error("session {number} was refused: {why}")]
+    Refused { number: usize, why: String },
+    #[error("the publisher's connection ended: {0}")]
+    Publisher(String),
+    #[error("process {pid}: {source}")]
+    Process { pid: u32, source: std::io::Error },
+    #[error("cannot listen: {0}")]
+    Listen(std::io::Error),
+}
+
+pub(super) fn run(command: &BenchCommand) -> Outcome {
+    match command {
+        BenchCommand::Connections(arguments) => connections::run(arguments),
+        BenchCommand::FanOut(arguments) => fan_out::run(arguments),
+        BenchCommand::Floor(arguments) => floor::run(arguments),
+    }
+}

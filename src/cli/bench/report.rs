@@ -1,0 +1,304 @@
+//! What a measurement came to, for people and for programs.
+
+use std::fmt::{self, Display, Write as _};
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::BenchError;
+use super::fan_out::LoadArgs;
+use super::process::Usage;
+use super::tally::Sums;
+use crate::cli::{Outcome, complain, print};
+
+/// Percentiles in microseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Percentiles {
+    p50_us: f64,
+    p99_us: f64,
+    max_us: f64,
+}
+
+impl Percentiles {
+    /// Of a histogram of nanoseconds.
+    pub(super) fn of(nanoseconds: &Histogram<u64>) -> Self {
+        let at = |quantile| micros(Duration::from_nanos(nanoseconds.value_at_quantile(quantile)));
+        Self { p50_us: at(0.5), p99_us: at(0.99), max_us: at(1.0) }
+    }
+}
+
+impl Display for Percentiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |us: f64| us / 1000.0;
+        let Self { p50_us, p99_us, max_us } = *self;
+        write!(f, "p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms", ms(p50_us), ms(p99_us), ms(max_us))
+    }
+}
+
+/// What `fan-out` and `floor` report.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct FanOutReport {
+    subscribers: usize,
+    bytes: usize,
+    /// Absent where it was as fast as possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<f64>,
+    window: usize,
+    /// From the first publication to the last delivery.
+    elapsed_s: f64,
+    publications: u64,
+    publications_per_s: f64,
+    deliveries: u64,
+    deliveries_per_s: f64,
+    /// From publishing to receiving.
+    #[serde(flatten)]
+    latency: Percentiles,
+    missing: u64,
+    gaps: u64,
+    repeats: u64,
+    closed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    server: Option<ServerUsage>,
+    /// Of this program: near 1 it may itself be what limits the server.
+    bench_cores: f64,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct ServerUsage {
+    server_cpu_us_per_delivery: f64,
+    server_cores: f64,
+    server_rss_bytes: u64,
+}
+
+/// Usage of the server, where its process is known, and of this program.
+type Usages = (Option<Usage>, Usage);
+
+impl FanOutReport {
+    pub(super) fn new(
+        load: &LoadArgs,
+        sums: &Sums,
+        elapsed: Duration,
+        (before, after): (Usages, Usages),
+        first_end: Option<String>,
+    ) -> Self {
+        let seconds = elapsed.as_secs_f64();
+        let server = before.0.zip(after.0).map(|(before, after)| {
+            let cpu = after.cpu.saturating_sub(before.cpu);
+            ServerUsage {
+                server_cpu_us_per_delivery: ratio(micros(cpu), sums.deliveries),
+                server_cores: cpu.as_secs_f64() / seconds,
+                server_rss_bytes: after.rss_bytes,
+            }
+        });
+        Self {
+            subscribers: load.subscribers,
+            bytes: load.bytes,
+            rate: load.rate.0,
+            window: load.window,
+            elapsed_s: seconds,
+            publications: sums.sent,
+            publications_per_s: float(sums.sent) / seconds,
+            deliveries: sums.deliveries,
+            deliveries_per_s: float(sums.deliveries) / seconds,
+            latency: Percentiles::of(&sums.latency),
+            missing: sums.missing,
+            gaps: sums.gaps,
+            repeats: sums.repeats,
+            closed: sums.closed,
+            first_end,
+            server,
+            bench_cores: after.1.cpu.saturating_sub(before.1.cpu).as_secs_f64() / seconds,
+        }
+    }
+}
+
+/// A report and whether everything went as it should.
+pub(super) trait Report: Serialize {
+    fn is_sound(&self) -> bool;
+    fn text(&self) -> String;
+}
+
+impl Report for FanOutReport {
+    /// Each subscriber received each publication once and in order.
+    fn is_sound(&self) -> bool {
+        self.missing == 0 && self.gaps == 0 && self.repeats == 0 && self.closed == 0
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} subscribers, {} bytes, {:.1} s\npublications {} ({:.1}/s), deliveries {} ({:.0}/s)\n\
+             latency {}\n",
+            self.subscribers,
+            self.bytes,
+            self.elapsed_s,
+            self.publications,
+            self.publications_per_s,
+            self.deliveries,
+            self.deliveries_per_s,
+            self.latency,
+        );
+        if let Some(server) = &self.server {
+            line(
+                &mut text,
+                format_args!(
+                    "server {:.2} µs of CPU per delivery, {:.2} cores, {} KiB of memory",
+                    server.server_cpu_us_per_delivery,
+                    server.server_cores,
+                    server.server_rss_bytes / 1024,
+                ),
+            );
+        }
+        line(&mut text, format_args!("this program {:.2} cores", self.bench_cores));
+        if self.is_sound() {
+            text.push_str("every subscriber received every publication once and in order");
+            return text;
+        }
+        line(
+            &mut text,
+            format_args!(
+                "NOT SOUND: {} missing, {} gaps, {} repeats, {} connections closed",
+                self.missing, self.gaps, self.repeats, self.closed,
+            ),
+        );
+        if let Some(why) = &self.first_end {
+            line(&mut text, format_args!("the first that ended: {why}"));
+        }
+        text
+    }
+}
+
+/// What `connections` reports.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct ConnectionsReport {
+    pub(super) sessions: usize,
+    pub(super) connects_per_s: f64,
+    /// From the first byte to the last reply.
+    #[serde(flatten)]
+    pub(super) latency: Percentiles,
+    /// Sessions that ended while they were held.
+    pub(super) closed: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_end: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    pub(super) server: Option<SessionCost>,
+}
+
+/// What the sessions cost the server.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct SessionCost {
+    rss_before_bytes: u64,
+    rss_after_bytes: u64,
+    rss_bytes_per_session: f64,
+    connect_cpu_us_per_session: f64,
+    /// While the sessions were held.
+    hold_cores: f64,
+}
+
+impl SessionCost {
+    /// Usage before the first session, after the last, and after holding them for `held`.
+    pub(super) fn new([before, open, after]: [Usage; 3], sessions: usize, held: Duration) -> Self {
+        let sessions = sessions as u64;
+        let hold_cpu = after.cpu.saturating_sub(open.cpu).as_secs_f64();
+        Self {
+            rss_before_bytes: before.rss_bytes,
+            rss_after_bytes: after.rss_bytes,
+            rss_bytes_per_session: ratio(
+                float(after.rss_bytes.saturating_sub(before.rss_bytes)),
+                sessions,
+            ),
+            connect_cpu_us_per_session: ratio(
+                micros(open.cpu.saturating_sub(before.cpu)),
+                sessions,
+            ),
+            hold_cores: if held.is_zero() { 0.0 } else { hold_cpu / held.as_secs_f64() },
+        }
+    }
+}
+
+impl Report for ConnectionsReport {
+    fn is_sound(&self) -> bool {
+        self.closed == 0
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!(
+            "{} sessions, {:.0} connects/s\nlatency {}\n",
+            self.sessions, self.connects_per_s, self.latency,
+        );
+        if let Some(cost) = &self.server {
+            line(
+                &mut text,
+                format_args!(
+                    "server {:.0} bytes of memory a session ({} KiB before, {} KiB after)",
+                    cost.rss_bytes_per_session,
+                    cost.rss_before_bytes / 1024,
+                    cost.rss_after_bytes / 1024,
+                ),
+            );
+            line(
+                &mut text,
+                format_args!(
+                    "server {:.1} µs of CPU a connect, {:.3} cores while held",
+                    cost.connect_cpu_us_per_session, cost.hold_cores,
+                ),
+            );
+        }
+        match &self.first_end {
+            Some(why) => line(
+                &mut text,
+                format_args!("NOT SOUND: {} sessions ended; the first: {why}", self.closed),
+            ),
+            None => line(&mut text, format_args!("every session was held to the end")),
+        }
+        text
+    }
+}
+
+/// Prints a report; a measurement that is not sound has failed.
+pub(super) fn finish<R: Report>(
+    measured: std::io::Result<Result<R, BenchError>>,
+    json: bool,
+) -> Outcome {
+    let report = match measured {
+        Ok(Ok(report)) => report,
+        Ok(Err(fault)) => {
+            complain(&fault);
+            return Outcome::Failed;
+        }
+        Err(fault) => {
+            complain(&fault);
+            return Outcome::Failed;
+        }
+    };
+    if json {
+        print(&serde_json::to_string(&report).expect("a report is plain data"));
+    } else {
+        print(&report.text());
+    }
+    if report.is_sound() { Outcome::Done } else { Outcome::Failed }
+}
+
+fn line(text: &mut String, words: fmt::Arguments<'_>) {
+    text.write_fmt(words).expect("a string grows");
+    text.push('\n');
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn ratio(sum: f64, count: u64) -> f64 {
+    if count == 0 { 0.0 } else { sum / float(count) }
+}
+
+/// Exact up to 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::*;
+use crate::base::Encoding;
+use crate::protocol::{Publication, PushBody, PushTarget, encode_push_body, push_head};
+
+fn frames(mut bytes: &[u8]) -> (Vec<Heard<'_>>, usize) {
+    let heard = std::iter::from_fn(|| next(&mut bytes)).collect();
+    (heard, bytes.len())
+}
+
+/// A push as a server of the protocol writes it.
+fn push(encoding: Encoding, sequence: u64, bytes: usize) -> Vec<u8> {
+    let data = Bytes::from(data(sequence, bytes));
+    let event = Publication { data, offset: sequence, ..Publication::default() };
+    let body = encode_push_body(encoding, &PushBody::Pub(event));
+    let mut out = Vec::new();
+    push_head(encoding, &PushTarget::Channel("bench"), body.len(), &mut out);
+    out.extend_from_slice(&body);
+    out
+}
+
+#[test]
+fn data_has_the_size_that_was_asked_for() {
+    for bytes in [20, 200, 100_000] {
+        assert_eq!(data(1_234, bytes).len(), bytes.max(22));
+        assert!(crate::protocol::is_json(data(u64::MAX, bytes).as_bytes()).is_ok());
+    }
+}
+
+#[test]
+fn knows_pings_and_closes() {
+    let close = server_frame(8, &[&3001_u16.to_be_bytes()[..], b"shutdown"].concat());
+    let bytes = [&server_frame(TEXT, b"{}")[..], &server_frame(BINARY, &[0]), &close].concat();
+    let expected = vec![Heard::Ping, Heard::Ping, Heard::Closed(3001, b"shutdown")];
+    assert_eq!(frames(&bytes), (expected, 0));
+    assert_eq!(frames(&server_frame(8, b"")), (vec![Heard::Closed(1005, b"")], 0));
+    assert_eq!(frames(&server_frame(10, b"a")), (vec![Heard::Nothing], 0));
+}
+
+proptest! {
+    #[test]
+    fn finds_every_publication_in_order(
+        sizes in prop::collection::vec(prop_oneof![22..300_usize, 60_000..70_000_usize], 1..8),
+        first in 0..u64::MAX / 2,
+        joined in 1..4_usize,
+        json in any::<bool>(),
+    ) {
+        let encoding = if json { Encoding::Json } else { Encoding::Protobuf };
+        let (opcode, between) = if json { (TEXT, &b"\n"[..]) } else { (BINARY, &b""[..]) };
+        let pushes: Vec<_> =
+            (first..).zip(&sizes).map(|(sequence, &bytes)| push(encoding, sequence, bytes)).collect();
+        let sent: Vec<u8> = pushes
+            .chunks(joined)
+            .flat_map(|some| server_frame(opcode, &some.join(between)))
+            .collect();
+        let (heard, left) = frames(&sent);
+        let scan = Sequences::new();
+        let numbers: Vec<u64> = heard
+            .iter()
+            .flat_map(|heard| match heard {
+                Heard::Messages(messages) => scan.in_messages(messages).collect(),
+                _ => Vec::new(),
+            })
+            .collect();
+        prop_assert_eq!(left, 0);
+        prop_assert_eq!(numbers, (first..).take(sizes.len()).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn takes_nothing_before_a_frame_is_whole(length in 0..70_000_usize, cut in any::<prop::sample::Index>()) {
+        let frame = server_frame(TEXT, &vec![b'a'; length]);
+        let part = &frame[..cut.index(frame.len())];
+        prop_assert_eq!(frames(part), (Vec::new(), part.len()));
+    }
+
+    #[test]
+    fn bytes_are_never_too_odd(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let (heard, _left) = frames(&bytes);
+        for heard in heard {
+            if let Heard::Messages(messages) = heard {
+                Sequences::new().in_messages(messages).for_each(drop);
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Drives the real program over real sockets: every test starts a node of its own on ports that the
+//! system chooses, talks to it as clients, backends and operators do, and fails where the node logs
+//! a warning that nobody expected. `NEARCAST_LONG=1` runs the long forms.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test says what it expected by failing"
+)]
+
+mod api;
+mod api_bodies;
+mod client;
+mod codes;
+mod concurrency;
+mod frames;
+mod handshake;
+mod http;
+mod life;
+mod logs;
+mod node;
+mod ping;
+mod protobuf;
+mod random;
+mod raw;
+mod slow;
+mod time;
+mod tls;
