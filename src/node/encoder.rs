@@ -73,3 +73,6 @@ fn patch(step: &Step) -> Option<Bytes> {
     let base = step.base.as_deref()?;
     channel::patch(&base.data, &step.publication.data).map(Bytes::from)
 }
+
+#[cfg(test)]
+mod tests;

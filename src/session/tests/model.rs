@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    Allow, Channel, ChannelRules, ClientDetails, Delivery, DeltaBody, Grants, HistoryPage,
-    HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
-    RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
+    Allow, Channel, ChannelRules, ClientDetails, Delivery, Grants, HistoryPage, HistoryQuery, Mail,
+    Namespace, NamespaceOptions, Namespaces, Publication, PushBody, RecoveryMode, ServerCommand,
+    ServerSubscribe, Stream, patch,
 };
 use crate::protocol::{
     self, Disconnect, Join, Leave, Reply, decode_commands, decode_replies, encode, encode_push_body,
