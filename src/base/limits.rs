@@ -33,8 +33,9 @@ pub(crate) const FILTER_VALUES: usize = 256;
 /// Levels of a tag filter.
 pub(crate) const FILTER_DEPTH: usize = 16;
 /// Bytes of a publication, and of the one before it, between which a delta is computed; larger
-/// ones are delivered whole. A delta costs its lane about as long as so many bytes take to hash.
-pub(crate) const DELTA_BYTES: usize = 256 << 10;
+/// ones are delivered whole. The lane computes it: at this size about 0.14 ms for changes in
+/// places, and 1 ms where nothing is equal.
+pub(crate) const DELTA_BYTES: usize = 64 << 10;
 /// Bytes of an idempotency key.
 pub(crate) const IDEMPOTENCY_KEY_BYTES: usize = 255;
 

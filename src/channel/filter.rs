@@ -182,20 +182,20 @@ fn comparison(path: &str, part: FilterPart) -> Result<Node, FilterError> {
         "gte" => Test::Order(val.clone(), [Ordering::Greater, Ordering::Equal]),
         _ => return Err(fault(path, "cmp", FilterFault::Unknown)),
     };
-    check(path, "val", takes_val, !val.is_empty())?;
-    check(path, "vals", takes_vals, !vals.is_empty())?;
+    for (field, is_due, is_there) in
+        [("val", takes_val, !val.is_empty()), ("vals", takes_vals, !vals.is_empty())]
+    {
+        if is_due && !is_there {
+            return Err(fault(path, field, FilterFault::Missing));
+        }
+        if is_there && !is_due {
+            return Err(fault(path, field, FilterFault::Unexpected));
+        }
+    }
     if key.is_empty() && (takes_val || takes_vals) {
         return Err(fault(path, "key", FilterFault::Missing));
     }
     Ok(Node::Tag { key, test })
-}
-
-fn check(path: &str, field: &str, is_due: bool, is_there: bool) -> Result<(), FilterError> {
-    match (is_due, is_there) {
-        (true, false) => Err(fault(path, field, FilterFault::Missing)),
-        (false, true) => Err(fault(path, field, FilterFault::Unexpected)),
-        (true, true) | (false, false) => Ok(()),
-    }
 }
 
 fn fault(path: &str, field: &str, fault: FilterFault) -> FilterError {

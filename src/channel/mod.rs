@@ -12,6 +12,8 @@ mod recovery;
 
 pub(crate) use filter::{FilterPart, TagFilter};
 pub(crate) use fossil::patch;
+#[cfg(test)]
+pub(crate) use fossil::tests::apply as apply_patch;
 pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;

@@ -1,11 +1,9 @@
 //! One event's bodies, encoded when the first subscriber needs them and shared by all others.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
 use crate::base::{Encoding, Moment};
-use crate::channel::{self, DeltaBody, EventKind, PushBody};
+use crate::channel::{self, EventKind, PushBody};
 use crate::hub::{Encoder, Step};
 use crate::protocol::{self, Join, Leave, encode_push_body};
 use crate::session::wire;
@@ -45,7 +43,8 @@ impl Encoder for SharedEncoder {
             return body.clone();
         }
         let patch = self.patch.get_or_insert_with(|| patch(step)).as_ref();
-        let body = encode_step(encoding, step, patch);
+        let base = step.base.as_deref().zip(patch);
+        let body = wire::step_body(encoding, &step.publication, step.sequence, base);
         self.bodies(encoding).step.insert(body).clone()
     }
 }
@@ -75,18 +74,5 @@ fn patch(step: &Step) -> Option<Bytes> {
     channel::patch(&base.data, &step.publication.data).map(Bytes::from)
 }
 
-fn encode_step(encoding: Encoding, step: &Step, patch: Option<&Bytes>) -> PushBody {
-    let publication = &*step.publication;
-    let push = |event| encode_push_body(encoding, &protocol::PushBody::Pub(event));
-    let patched = step
-        .base
-        .as_deref()
-        .zip(patch)
-        .and_then(|(base, patch)| wire::patched(encoding, publication, base, patch));
-    PushBody {
-        offset: publication.offset,
-        accepted: publication.accepted,
-        bytes: push(wire::whole(encoding, publication)),
-        delta: Some(Arc::new(DeltaBody { sequence: step.sequence, patch: patched.map(push) })),
-    }
-}
+#[cfg(test)]
+mod tests;

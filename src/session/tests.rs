@@ -4,6 +4,7 @@ mod bytes;
 mod close;
 mod commands;
 mod connect;
+mod delivery;
 mod lanes;
 mod model;
 mod recovery;

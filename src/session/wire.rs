@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{ClientId, Encoding, limits};
-use crate::channel::{ClientDetails, FilterPart, Publication};
-use crate::protocol::{self, ClientInfo, FilterNode, is_json, quoted};
+use crate::channel::{ClientDetails, DeltaBody, FilterPart, Publication, PushBody};
+use crate::protocol::{self, ClientInfo, FilterNode, encode_push_body, is_json, quoted};
 
 pub(crate) fn client_info(details: &ClientDetails) -> ClientInfo {
     ClientInfo {
@@ -41,9 +41,26 @@ pub(crate) fn whole(encoding: Encoding, publication: &Publication) -> protocol::
     protocol::Publication { data, ..plain }
 }
 
-/// A publication as a patch against the data of `base`; `None` where a client of this encoding
-/// cannot have read either as it is.
-pub(crate) fn patched(
+/// A publication for subscriptions with deltas, the `sequence`th of them: whole, and where there is
+/// a patch against the publication before (`base`), as that.
+pub(crate) fn step_body(
+    encoding: Encoding,
+    publication: &Publication,
+    sequence: u64,
+    base: Option<(&Publication, &Bytes)>,
+) -> PushBody {
+    let push = |event| encode_push_body(encoding, &protocol::PushBody::Pub(event));
+    let patch = base.and_then(|(base, patch)| patched(encoding, publication, base, patch));
+    PushBody {
+        offset: publication.offset,
+        accepted: publication.accepted,
+        bytes: push(whole(encoding, publication)),
+        delta: Some(Arc::new(DeltaBody { sequence, patch: patch.map(push) })),
+    }
+}
+
+/// `None` where a JSON client cannot have read `base` as it is, or cannot read the publication.
+fn patched(
     encoding: Encoding,
     publication: &Publication,
     base: &Publication,

@@ -17,16 +17,16 @@ use serde_json::json;
 use super::model::{START, channel, context, number, token};
 use super::witness::{Asked, Witness};
 use crate::base::{ClientId, Encoding, Moment, Now, Partition, SessionId, UnixMillis};
-use crate::channel::{Channel, Event, EventKind, Mail, PushBody};
+use crate::channel::{Channel, Event, EventKind, Mail, Publication, PushBody, patch};
 use crate::engine::{
     Broker, EngineError, EventSink, MemoryEngine, MemoryOptions, Pending, Place, PublishOptions,
     Retention,
 };
-use crate::hub::{Encoder, Input, Join, Lane, Mailbox};
+use crate::hub::{Encoder, Input, Join, Lane, Mailbox, Step as DeltaStep};
 use crate::protocol::{self, decode_replies, encode_push_body};
 use crate::session::{Actions, Answer, Context, Origin, Request, Session, wire};
 
-const CHANNELS: [&str; 3] = ["stream:a", "forced:b", "cache:c"];
+const CHANNELS: [&str; 4] = ["stream:a", "forced:b", "cache:c", "document:d"];
 const RETENTION: Retention = Retention { size: 40, ttl: Duration::from_secs(300), meta_ttl: None };
 const NOW: Now = Now { moment: Moment(1_000_000_000), unix: UnixMillis(START * 1000) };
 
@@ -42,19 +42,31 @@ impl Mailbox for Pile {
 struct Bodies;
 
 impl Encoder for Bodies {
+    fn encode_step(&mut self, encoding: Encoding, step: &DeltaStep) -> PushBody {
+        let base = step.base.as_deref();
+        let patch = base.and_then(|base| patch(&base.data, &step.publication.data));
+        let patch = patch.map(Bytes::from);
+        let base = base.zip(patch.as_ref());
+        wire::step_body(encoding, &step.publication, step.sequence, base)
+    }
+
     fn encode(&mut self, encoding: Encoding, event: &EventKind) -> PushBody {
         let EventKind::Publication { publication, .. } = event else {
             unreachable!("nobody joins aloud here")
         };
         let body = protocol::PushBody::Pub(wire::publication(publication));
         let bytes = encode_push_body(encoding, &body);
-        let (offset, accepted) = (publication.offset, publication.accepted);
-        PushBody { offset, accepted, bytes, delta: None }
+        PushBody { offset: publication.offset, accepted: publication.accepted, bytes, delta: None }
     }
+}
 
-    fn encode_step(&mut self, _: Encoding, _: &crate::hub::Step) -> PushBody {
-        unreachable!("nobody asks for deltas here")
-    }
+/// What stands at an offset of the document: much of it stands in the one before as well, not
+/// all are deltas, and not all are worth one.
+fn document(offset: u64) -> Publication {
+    let text = "что происходит рядом, → сейчас; ".repeat(usize::try_from(offset % 4).unwrap());
+    let data = json!({"n": offset, "text": format!("{text}{}", offset / 2), "more": text});
+    let data = data.to_string().into();
+    Publication { data, delta: !offset.is_multiple_of(5), ..Publication::default() }
 }
 
 /// What the engine has emitted, in order.
@@ -188,7 +200,12 @@ impl Node {
             }
             Step::Publish { channel: at, count } => {
                 for _ in 0..count {
-                    self.publish(&channel(CHANNELS[at]), number(1));
+                    let channel = channel(CHANNELS[at]);
+                    let publication = match self.tops.get(&channel) {
+                        top if at == 3 => document(top.map_or(1, |top| top + 1)),
+                        _ => number(1),
+                    };
+                    self.publish(&channel, publication);
                 }
             }
             Step::CarryOut { client } => _ = self.carry_out(client),
@@ -203,7 +220,7 @@ impl Node {
         }
     }
 
-    fn publish(&mut self, channel: &Channel, publication: crate::channel::Publication) -> Answer {
+    fn publish(&mut self, channel: &Channel, publication: Publication) -> Answer {
         let options = PublishOptions { retention: Some(RETENTION), idempotency_key: None };
         let published = self.engine.publish(channel, publication, options, NOW);
         let position = published.now_or_never().unwrap().unwrap();
@@ -300,6 +317,7 @@ impl Client {
         let request = json!({"subscribe": {
             "channel": name, "recover": since.is_some(), "offset": offset, "epoch": epoch,
             "recoverable": positioned, "flag": 1,
+            "delta": if self.commands.is_multiple_of(3) { "" } else { "fossil" },
         }});
         let (channel, is_cache) = (name.to_owned(), name.starts_with("cache"));
         self.send(request, Asked::Subscribe { channel, is_cache, since });

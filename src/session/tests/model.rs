@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    Allow, Channel, ChannelRules, ClientDetails, Delivery, DeltaBody, EpochTag, Grants,
-    HistoryPage, HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication,
-    PushBody, RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
+    Allow, Channel, ChannelRules, ClientDetails, Delivery, EpochTag, Grants, HistoryPage,
+    HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
+    RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
 };
 use crate::protocol::{
     self, Disconnect, Join, Leave, Reply, decode_commands, decode_replies, encode, encode_push_body,
@@ -302,20 +302,16 @@ impl Client {
     }
 
     fn deliver(&mut self, channel: &Channel, epoch: EpochTag, publication: &Arc<Publication>) {
-        let push = |event| encode_push_body(self.encoding, &protocol::PushBody::Pub(event));
+        let event = protocol::PushBody::Pub(wire::publication(publication));
+        let bytes = encode_push_body(self.encoding, &event);
         let (offset, accepted) = (publication.offset, Moment(0));
-        let bytes = push(wire::publication(publication));
         let plain = PushBody { offset, accepted, bytes, delta: None };
-        let before = self.steps.get(channel).filter(|_| publication.delta);
-        let patch = before.and_then(|(_, base)| {
-            let patch = Bytes::from(patch(&base.data, &publication.data)?);
-            wire::patched(self.encoding, publication, base, &patch).map(push)
-        });
-        let sequence = self.steps.get(channel).map_or(0, |(sequence, _)| *sequence) + 1;
-        self.steps.insert(channel.clone(), (sequence, publication.clone()));
-        let bytes = push(wire::whole(self.encoding, publication));
-        let delta = Some(Arc::new(DeltaBody { sequence, patch }));
-        let step = PushBody { offset, accepted, bytes, delta };
+        let (sequence, base) = self.steps.get(channel).cloned().unwrap_or_default();
+        let patch = patch(&base.data, &publication.data).filter(|_| publication.delta);
+        let patch = patch.map(Bytes::from);
+        let base = patch.as_ref().map(|patch| (&*base, patch));
+        let step = wire::step_body(self.encoding, publication, sequence + 1, base);
+        self.steps.insert(channel.clone(), (sequence + 1, publication.clone()));
         for (sub, at, delivery) in &self.subscribers {
             if at == channel && delivery.tags.as_ref().is_none_or(|t| t.passes(&publication.tags)) {
                 let body = if delivery.delta { step.clone() } else { plain.clone() };

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::channel::apply_patch;
 use crate::protocol::{Publication, Push, Reply, SubscribeResult};
 
 /// What a command that is due a reply was.
@@ -28,6 +29,11 @@ pub(super) struct Seen {
     positioned: bool,
     pub(super) offset: u64,
     pub(super) epoch: String,
+    delta: bool,
+    /// Data of the last publication, where it has deltas.
+    base: Option<Vec<u8>>,
+    /// Publications that came as a patch.
+    pub(super) patches: usize,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +109,9 @@ impl Witness {
             positioned: result.positioned,
             offset: result.offset,
             epoch: result.epoch,
+            delta: result.delta,
+            base: None,
+            patches: 0,
         };
         assert!(result.positioned || !result.recoverable);
         assert_eq!(result.positioned, !seen.epoch.is_empty());
@@ -124,6 +133,7 @@ impl Witness {
             assert!(result.recovered);
             if is_cache {
                 seen.offset = publication.offset;
+                seen.read(publication);
             } else {
                 seen.follow(publication);
             }
@@ -183,6 +193,29 @@ impl Seen {
         if self.positioned && publication.offset > 0 {
             assert_eq!(publication.offset, self.offset + 1, "no hole and nothing twice");
             self.offset = publication.offset;
+        }
+        self.read(publication);
+    }
+
+    /// Applies patches as SDKs do; a document says which offset it was published at.
+    fn read(&mut self, publication: &Publication) {
+        assert!(self.delta || !publication.delta, "a patch that nobody asked for");
+        let mut data = publication.data.to_vec();
+        if self.delta {
+            // In JSON a string holds text or patch; no document and no patch begins with a quote.
+            if data.starts_with(b"\"") {
+                data = serde_json::from_slice::<String>(&data).expect("a string").into_bytes();
+            }
+            if publication.delta {
+                let base = self.base.as_ref().expect("the first is whole");
+                data = apply_patch(base, &data).expect("a patch against the last publication");
+                self.patches += 1;
+            }
+            self.base = Some(data.clone());
+        }
+        let data: serde_json::Value = serde_json::from_slice(&data).expect("JSON was published");
+        if let Some(offset) = data.get("n") {
+            assert_eq!(*offset, publication.offset, "what was published at the offset");
         }
     }
 }
