@@ -9,8 +9,12 @@ pub(crate) const PARTITIONS: usize = 64;
 pub(crate) const LANES_MAX: usize = 64;
 /// Inputs that wait for a lane; a publisher waits for a place before it appends.
 pub(crate) const LANE_QUEUE: usize = 4096;
-/// Mailboxes that one event fills before the lane lets its neighbours run.
+/// Mailboxes that one event fills in one go.
 pub(crate) const FAN_OUT_CHUNK: usize = 512;
+/// Mailboxes that a lane fills before it lets the connections run, about 0.5 ms. It decides how many
+/// messages a connection finds at once, flat out, and writes in one system call; a lane that is not
+/// flat out waits for its next event long before.
+pub(crate) const FAN_OUT_YIELD: usize = 16_384;
 
 /// Bytes of a channel's name, from the wire and in configuration (`channel.max_length` lowers it).
 pub(crate) const CHANNEL_BYTES: usize = 255;

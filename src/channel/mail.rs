@@ -14,11 +14,28 @@ pub(crate) enum Mail {
     /// The lane has the subscription: every later event of the channel comes through this mailbox.
     Joined { sub: SubId },
     /// An event for a subscription, already encoded for the session's format.
-    Push { sub: SubId, body: PushBody },
+    Push { sub: SubId, epoch: EpochTag, body: PushBody },
     /// Continuity is lost: what came before may have a hole behind it.
     Gap { sub: SubId },
     /// The server's word to the session itself.
     Server(Box<ServerCommand>),
+}
+
+/// Tells successive streams of one channel apart, in what room a mailbox entry has: equal for equal
+/// epochs, and different for different ones but once in 65,536.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EpochTag(u16);
+
+impl EpochTag {
+    /// FNV-1a, folded; zero for the empty epoch of what is not numbered.
+    pub(crate) fn of(epoch: &str) -> Self {
+        if epoch.is_empty() {
+            return Self(0);
+        }
+        let step = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        let [a, b, c, d] = epoch.bytes().fold(0x811c_9dc5, step).to_le_bytes();
+        Self(u16::from_le_bytes([a ^ c, b ^ d]))
+    }
 }
 
 /// Which events of its channel a subscription gets besides publications, which of those, and how

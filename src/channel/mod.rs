@@ -18,7 +18,7 @@ pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
 pub(crate) use mail::{
-    Delivery, DeltaBody, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
+    Delivery, DeltaBody, EpochTag, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
 };
 pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]

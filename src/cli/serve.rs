@@ -1,12 +1,13 @@
 //! `nearcast serve`: a node, from configuration to drain.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Outcome, complain, load, print};
@@ -79,6 +80,13 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         memory: config.engine.clone(),
     };
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
+    let signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(fault) => {
+            complain(&format_args!("cannot listen for signals: {fault}"));
+            return Outcome::Failed;
+        }
+    };
     let node = Node::start(options, context, clock);
     let server = match Server::start(node, config.server).await {
         Ok(server) => server,
@@ -90,28 +98,35 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
     if arguments.print_addresses {
         print(&addresses(server.addresses()));
     }
-    match signals(arguments, &server).await {
-        Ok(()) => {
-            server.shut_down().await;
-            Outcome::Done
-        }
-        Err(fault) => {
-            complain(&format_args!("cannot listen for signals: {fault}"));
-            Outcome::Failed
-        }
-    }
+    signals.obey(arguments, &server).await;
+    server.shut_down().await;
+    Outcome::Done
 }
 
-/// Reloads at each SIGHUP, ends at SIGTERM or SIGINT.
-async fn signals(arguments: &ServeArgs, server: &Server) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = hangup.recv() => reload(arguments, server),
+/// The signals that a node obeys, listened to before anybody can know of it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads at each SIGHUP, returns at SIGTERM or SIGINT.
+    async fn obey(mut self, arguments: &ServeArgs, server: &Server) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(arguments, server),
+            }
         }
     }
 }
@@ -215,7 +230,10 @@ fn random_secret() -> String {
 
 fn start_logging(options: LogOptions) {
     let level = options.level;
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     if options.json { builder.json().init() } else { builder.init() }
 }
 

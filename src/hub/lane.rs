@@ -10,7 +10,7 @@ use tracing::debug;
 
 use super::deltas::{Deltas, Step};
 use crate::base::{Encoding, SessionId, SubId};
-use crate::channel::{Channel, Delivery, Event, EventKind, Mail, PushBody};
+use crate::channel::{Channel, Delivery, EpochTag, Event, EventKind, Mail, PushBody};
 
 /// Where a lane leaves what it has for a session. Posting never waits: what a full mailbox does is
 /// the mailbox's decision.
@@ -93,6 +93,8 @@ pub(crate) struct FanOut {
     kind: EventKind,
     /// Of a publication, where there are subscribers with deltas.
     step: Option<Step>,
+    /// Of the stream that it is numbered in.
+    epoch: EpochTag,
     /// A hole lies before this event.
     gap: bool,
     next: usize,
@@ -136,7 +138,8 @@ impl<M: Mailbox> Lane<M> {
                     }
                     Some(_) | None => encoder.encode(subscriber.encoding, &fan_out.kind),
                 };
-                subscriber.mailbox.post(Mail::Push { sub: subscriber.sub, body });
+                let (sub, epoch) = (subscriber.sub, fan_out.epoch);
+                subscriber.mailbox.post(Mail::Push { sub, epoch, body });
                 fan_out.delivered += 1;
             }
         }
@@ -213,11 +216,23 @@ impl<M: Mailbox> Lane<M> {
             EventKind::Publication { publication, .. } => room.deltas.step(publication),
             EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => None,
         };
-        Some(FanOut { channel, kind, step, gap, next: 0, delivered: 0 })
+        let epoch = match &kind {
+            EventKind::Publication { epoch, .. } => EpochTag::of(epoch),
+            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => EpochTag::default(),
+        };
+        Some(FanOut { channel, kind, step, epoch, gap, next: 0, delivered: 0 })
     }
 }
 
 impl FanOut {
+    /// About the bytes that each subscriber gets.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.kind {
+            EventKind::Publication { publication, .. } => publication.data.len(),
+            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => 0,
+        }
+    }
+
     /// Pushes posted so far.
     pub(crate) fn delivered(&self) -> usize {
         self.delivered

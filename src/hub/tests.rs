@@ -80,7 +80,7 @@ fn join(name: u8, session: u64, sub: u32, mailbox: &Pile) -> Input<Pile> {
 fn seen(mailbox: &Pile) -> Vec<String> {
     let one = |mail: &Mail| match mail {
         Mail::Joined { sub } => format!("joined {}", sub.0),
-        Mail::Push { sub, body } => format!("push {} {}", sub.0, body.offset),
+        Mail::Push { sub, body, .. } => format!("push {} {}", sub.0, body.offset),
         Mail::Gap { sub } => format!("gap {}", sub.0),
         Mail::Server(_) => unreachable!("lanes post no server commands"),
     };

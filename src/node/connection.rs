@@ -1,6 +1,7 @@
 //! The task of one connection: it owns socket, session and mailbox, and decides nothing. Everything
 //! it waits for is polled in one place, so that nothing is lost when something else comes first.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::future::{Future, poll_fn};
@@ -53,10 +54,17 @@ pub(crate) async fn serve<T: Transport>(node: Arc<Node>, link: T, agreement: Agr
     }
 }
 
+thread_local! {
+    /// The actions of the input that this thread is handling: empty in between, and kept so that
+    /// neither each input allocates nor each idle connection holds memory.
+    static ACTIONS: Cell<Actions> = Cell::default();
+}
+
 /// What a connection waits for.
 enum Step {
     Received(Received),
-    Flushed,
+    /// What was queued is written, and there was so much of it that other things had to wait.
+    Room,
     Mail(Result<(), Overflow>),
     Answer(Answer),
     Timeout,
@@ -116,9 +124,11 @@ impl<T: Transport> Connection<T> {
         debug!("opened");
         let end = loop {
             let step = poll_fn(|context| self.poll_step(context)).await;
-            let mut actions = Actions::default();
+            let mut actions = ACTIONS.take();
             let ended = self.take(step, &mut actions);
             let ended = ended.or(self.act(&mut actions));
+            actions.clear();
+            ACTIONS.set(actions);
             if let Some(end) = ended {
                 break end;
             }
@@ -146,15 +156,29 @@ impl<T: Transport> Connection<T> {
         let reading = unsent < limits::READ_GATE
             && self.session.accepts_frames()
             && self.requests.len() < limits::SESSION_REQUESTS;
-        match self.link.poll_turn(context, reading) {
-            Poll::Ready(Turn::Received(received)) => return Poll::Ready(Step::Received(received)),
-            Poll::Ready(Turn::Flushed) => return Poll::Ready(Step::Flushed),
-            Poll::Pending => {}
+        loop {
+            match self.link.poll_turn(context, reading) {
+                Poll::Ready(Turn::Received(received)) => {
+                    return Poll::Ready(Step::Received(received));
+                }
+                Poll::Ready(Turn::Flushed) => self.flushed(),
+                Poll::Pending => break,
+            }
+            if unsent >= limits::WRITE_HIGH_WATER {
+                return Poll::Ready(Step::Room);
+            }
         }
         if self.poll_draining(context).is_ready() {
             return Poll::Ready(Step::Draining);
         }
         self.poll_timeout(context).map(|()| Step::Timeout)
+    }
+
+    fn flushed(&mut self) {
+        if let Some(oldest) = self.oldest.take() {
+            let node = &self.asker.node;
+            node.metrics.written(node.clock.moment().since(oldest));
+        }
     }
 
     fn poll_draining(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -210,11 +234,7 @@ impl<T: Transport> Connection<T> {
             Step::Answer(answer) => self.session.handle_answer(answer, now, actions),
             Step::Timeout => self.session.handle_timeout(now, actions),
             Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
-            Step::Flushed => {
-                if let Some(oldest) = self.oldest.take() {
-                    self.asker.node.metrics.written(now.moment.since(oldest));
-                }
-            }
+            Step::Room => {}
         }
         None
     }

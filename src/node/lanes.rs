@@ -119,9 +119,12 @@ impl Place for LanePlace {
 
 async fn run(mut inbox: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
     let mut lane = Lane::new();
+    let mut turn = LaneTurn::default();
     while let Some(message) = inbox.recv().await {
         match message {
-            LaneMessage::Input(input) => apply(&mut lane, input, &metrics).await,
+            LaneMessage::Input(input) => {
+                apply(&mut lane, input, &mut turn, &metrics).await;
+            }
             LaneMessage::Channels(test, reply) => {
                 let found = lane.channels().filter(|(channel, _)| test(channel.as_str()));
                 let found = found.map(|(channel, count)| (channel.clone(), count)).collect();
@@ -132,11 +135,43 @@ async fn run(mut inbox: mpsc::Receiver<LaneMessage>, metrics: Arc<Metrics>) {
     }
 }
 
-async fn apply(lane: &mut Lane<Mailbox>, input: Input<Mailbox>, metrics: &Metrics) {
+/// What a lane did since it last let the connections run. It goes on from event to event, so that
+/// under load several events lie in a mailbox when its connection gets the processor, and go out in
+/// one write; but no mailbox overflows because its connection had no chance.
+#[derive(Debug, Default)]
+struct LaneTurn {
+    /// Mailboxes filled.
+    posted: usize,
+    /// Most bytes that lie in any one of them.
+    bytes: usize,
+}
+
+impl LaneTurn {
+    fn is_over(&self) -> bool {
+        self.posted >= limits::FAN_OUT_YIELD || self.bytes >= limits::WRITE_HIGH_WATER
+    }
+}
+
+async fn apply(
+    lane: &mut Lane<Mailbox>,
+    input: Input<Mailbox>,
+    turn: &mut LaneTurn,
+    metrics: &Metrics,
+) {
     let Some(mut fan_out) = lane.apply(input) else { return };
+    turn.bytes += fan_out.bytes();
     let mut encoder = SharedEncoder::default();
-    while lane.deliver(&mut fan_out, limits::FAN_OUT_CHUNK, &mut encoder) {
-        tokio::task::yield_now().await;
+    loop {
+        let before = fan_out.delivered();
+        let more = lane.deliver(&mut fan_out, limits::FAN_OUT_CHUNK, &mut encoder);
+        turn.posted += fan_out.delivered() - before;
+        if turn.is_over() {
+            *turn = LaneTurn::default();
+            tokio::task::yield_now().await;
+        }
+        if !more {
+            break;
+        }
     }
     metrics.delivered(fan_out.delivered());
 }

@@ -96,7 +96,17 @@ fn json_head(target: &PushTarget<'_>, out: &mut Vec<u8>) {
     match target {
         PushTarget::Channel(channel) => {
             out.extend_from_slice(b"\"channel\":");
-            serde_json::to_writer(&mut *out, channel).expect("a string is JSON");
+            // Once for each delivery, and hardly any name has something to escape.
+            if channel
+                .bytes()
+                .all(|byte| matches!(byte, 0x20..0x7f) && !matches!(byte, b'"' | b'\\'))
+            {
+                out.push(b'"');
+                out.extend_from_slice(channel.as_bytes());
+                out.push(b'"');
+            } else {
+                serde_json::to_writer(&mut *out, channel).expect("a string is JSON");
+            }
             out.push(b',');
         }
         PushTarget::Id(id) => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{ClientId, Moment, SubId};
+use crate::base::{ClientId, Moment, SubId, limits};
 use crate::channel::{Channel, ClientDetails, Delivery, HistoryPage, HistoryQuery, Publication};
 use crate::protocol::Disconnect;
 
@@ -63,6 +63,19 @@ impl Actions {
             body: &written.body,
             accepted: written.accepted,
         })
+    }
+
+    /// Forgets everything, to be used again; memory is kept, but no more than a frame's worth.
+    pub(crate) fn clear(&mut self) {
+        if self.heads.capacity() > limits::MESSAGE_BYTES {
+            *self = Self::default();
+        }
+        self.heads.clear();
+        self.writes.clear();
+        self.requests.clear();
+        self.notes.clear();
+        self.native_ping = false;
+        self.close = None;
     }
 
     pub(super) fn write(&mut self, message: Bytes) {

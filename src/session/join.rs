@@ -8,7 +8,9 @@ use super::answer::Expected;
 use super::subscription::{JoinAnswer, Recovery as Wanted, Side, Subscription};
 use super::{Session, wire};
 use crate::base::{Now, SubId};
-use crate::channel::{HistoryPage, HistoryQuery, Publication, Recovery, recover, recovery_query};
+use crate::channel::{
+    EpochTag, HistoryPage, HistoryQuery, Publication, Recovery, recover, recovery_query,
+};
 use crate::protocol::{
     self, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult,
     encode_push_body, push_head,
@@ -156,8 +158,8 @@ impl Session {
     fn flush(&mut self, sub: SubId, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let Some(joining) = subscription.joining.take() else { return };
-        for body in joining.buffer {
-            self.deliver(sub, body, actions);
+        for (epoch, body) in joining.buffer {
+            self.deliver(sub, epoch, body, actions);
         }
         if joining.gap {
             self.lose(sub, actions);
@@ -181,6 +183,7 @@ impl Subscription {
     fn result(&mut self, page: &HistoryPage, now: Now) -> SubscribeResult {
         let traits = self.traits;
         self.offset = traits.positioned.then_some(page.top.offset);
+        self.epoch = EpochTag::of(&page.top.epoch);
         SubscribeResult {
             expires: self.expire_at.is_some() && self.side == Side::Client,
             ttl: self.ttl_seconds(now).filter(|_| self.side == Side::Client).unwrap_or(0),

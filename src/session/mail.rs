@@ -4,7 +4,7 @@ use super::action::{Actions, Note};
 use super::subscription::{JoinAnswer, Side};
 use super::{Phase, Session};
 use crate::base::{Now, SubId, UnixMillis, limits};
-use crate::channel::{Mail, PushBody, ServerCommand};
+use crate::channel::{EpochTag, Mail, PushBody, ServerCommand};
 use crate::protocol::{
     self, Disconnect, PushTarget, Refresh, Unsubscribe, UnsubscribeCode, encode_push_body,
     push_head,
@@ -17,7 +17,7 @@ impl Session {
             return;
         }
         match mail {
-            Mail::Push { sub, body } => return self.deliver(sub, body, actions),
+            Mail::Push { sub, epoch, body } => return self.deliver(sub, epoch, body, actions),
             Mail::Joined { sub } => self.joined(sub, now, actions),
             Mail::Gap { sub } => self.lose(sub, actions),
             Mail::Server(command) => self.obey_in_turn(*command, now, actions),
@@ -26,7 +26,13 @@ impl Session {
     }
 
     /// Hands an event to the client, or keeps it while the subscription is on its way.
-    pub(super) fn deliver(&mut self, sub: SubId, body: PushBody, actions: &mut Actions) {
+    pub(super) fn deliver(
+        &mut self,
+        sub: SubId,
+        epoch: EpochTag,
+        body: PushBody,
+        actions: &mut Actions,
+    ) {
         let encoding = self.origin.encoding;
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         if let Some(joining) = &mut subscription.joining {
@@ -34,7 +40,7 @@ impl Session {
                 return;
             }
             joining.buffered_bytes += size_of::<PushBody>() + body.bytes.len();
-            joining.buffer.push(body);
+            joining.buffer.push((epoch, body));
             if self.subscriptions.buffered_bytes() > limits::QUEUE_BYTES {
                 self.end_now(Disconnect::SLOW, actions);
             }
@@ -43,6 +49,11 @@ impl Session {
         if let Some(offset) = &mut subscription.offset
             && body.offset > 0
         {
+            if epoch != subscription.epoch {
+                // The stream that the client stands in is gone, and what was last in it perhaps
+                // unseen.
+                return self.lose(sub, actions);
+            }
             if body.offset <= *offset {
                 return;
             }

@@ -12,8 +12,8 @@ use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
 use crate::base::{Encoding, Now, UnixMillis};
 use crate::channel::{
-    Channel, Delivery, Namespace, NamespaceOptions, Overrides, RecoveryMode, ServerSubscribe,
-    Since, TagFilter,
+    Channel, Delivery, EpochTag, Namespace, NamespaceOptions, Overrides, RecoveryMode,
+    ServerSubscribe, Since, TagFilter,
 };
 use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
 
@@ -221,6 +221,7 @@ impl Session {
             channel: channel.clone(),
             side,
             offset: None,
+            epoch: EpochTag::default(),
             sequence: None,
             details: self.details(info),
             traits,

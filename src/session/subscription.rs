@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{Now, SubId, UnixMillis};
-use crate::channel::{Channel, ClientDetails, PushBody, RecoveryMode, Since, TagFilter};
+use crate::channel::{Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, TagFilter};
 
 /// One subscription of the session.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Subscription {
     /// Offset of the last publication handed to the client (or the stream's top at subscribe);
     /// `None` where the subscription is not positioned.
     pub(super) offset: Option<u64>,
+    /// Of the stream that the offset is in.
+    pub(super) epoch: EpochTag,
     /// Sequence of the last publication handed to the client, where it has deltas: the base of the
     /// only patch that it can apply.
     pub(super) sequence: Option<u64>,
@@ -60,7 +62,7 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     /// What is recovered must pass it.
     pub(super) tags: Option<Arc<TagFilter>>,
-    pub(super) buffer: Vec<PushBody>,
+    pub(super) buffer: Vec<(EpochTag, PushBody)>,
     pub(super) buffered_bytes: usize,
     /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,

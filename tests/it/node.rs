@@ -196,15 +196,21 @@ impl Node {
 
     /// Memory that the process has now, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+        self.status("VmRSS:").trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Sends a signal once the process listens for it: it prints its addresses a moment earlier,
+    /// and a signal in between would end it unheard.
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let kill = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &pid]).status();
         assert!(kill.unwrap().success());
+    }
+
+    /// A line of what the kernel tells of the process (proc(5)).
+    fn status(&self, key: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        status.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
     }
 
     /// Waits for the end of the process: its exit code.

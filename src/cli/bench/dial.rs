@@ -34,6 +34,8 @@ pub(super) enum Speech {
 #[derive(Debug)]
 pub(super) struct Dialer {
     server: SocketAddr,
+    /// The second and third byte of the loopback addresses that this run connects from.
+    sources: [u8; 2],
     /// The HTTP request that asks for a WebSocket.
     upgrade: String,
     pub(super) speech: Speech,
@@ -71,6 +73,7 @@ impl Dialer {
         };
         Ok(Self {
             server: address,
+            sources: random_sources(),
             upgrade: upgrade(&host, port, path, speech),
             speech,
             token: server.token.as_ref().map(Secret::expose).unwrap_or_default().to_owned(),
@@ -79,7 +82,13 @@ impl Dialer {
 
     /// Plain TCP.
     pub(super) fn floor(server: SocketAddr) -> Self {
-        Self { server, upgrade: String::new(), speech: Speech::Tcp, token: String::new() }
+        Self {
+            server,
+            sources: random_sources(),
+            upgrade: String::new(),
+            speech: Speech::Tcp,
+            token: String::new(),
+        }
     }
 
     /// Opens `count` connections, so many at a time; `opened` hears how long each took.
@@ -133,13 +142,15 @@ impl Dialer {
         Ok(link)
     }
 
-    /// On loopback every source address has ports of its own, of which one alone has too few.
+    /// On loopback every source address has ports of its own, of which one alone has too few; those
+    /// of an earlier run stay taken for a minute (TIME_WAIT), so each run has its own addresses.
     async fn connect(&self, number: usize) -> std::io::Result<TcpStream> {
         let stream = match self.server.ip() {
             IpAddr::V4(ip) if ip.is_loopback() => {
                 let last = u8::try_from(1 + number / CONNECTIONS_PER_SOURCE % 250).unwrap_or(1);
                 let socket = TcpSocket::new_v4()?;
-                socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
+                let [second, third] = self.sources;
+                socket.bind((Ipv4Addr::new(127, second, third, last), 0).into())?;
                 socket.connect(self.server).await?
             }
             _ => TcpStream::connect(self.server).await?,
@@ -250,6 +261,12 @@ fn upgrade(host: &str, port: u16, path: &str, speech: Speech) -> String {
         "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{protocol}\r\n"
     )
+}
+
+fn random_sources() -> [u8; 2] {
+    let mut bytes = [0; 2];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    bytes
 }
 
 /// Linux gives about 28,000 ports to one pair of addresses.

@@ -28,6 +28,7 @@ pub(super) enum BenchCommand {
 }
 
 /// The server under load.
+#[expect(clippy::struct_excessive_bools, reason = "each is one documented flag")]
 #[derive(Clone, Debug, Args)]
 struct ServerArgs {
     /// The server's WebSocket

@@ -295,7 +295,6 @@ fn ratio(sum: f64, count: u64) -> f64 {
 }
 
 /// Exact up to 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 fn float(count: u64) -> f64 {
     count as f64
 }

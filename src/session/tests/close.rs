@@ -104,6 +104,7 @@ fn nothing_follows_the_word_that_the_connection_ends() {
         let bytes = r#""pub":{"data":1}}}"#.into();
         Mail::Push {
             sub: SubId(1),
+            epoch: crate::channel::EpochTag::of("e1"),
             body: PushBody { offset, accepted: Default::default(), bytes, delta: None },
         }
     };

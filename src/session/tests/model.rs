@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    Allow, Channel, ChannelRules, ClientDetails, Delivery, Grants, HistoryPage, HistoryQuery, Mail,
-    Namespace, NamespaceOptions, Namespaces, Publication, PushBody, RecoveryMode, ServerCommand,
-    ServerSubscribe, Stream, patch,
+    Allow, Channel, ChannelRules, ClientDetails, Delivery, EpochTag, Grants, HistoryPage,
+    HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
+    RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
 };
 use crate::protocol::{
     self, Disconnect, Join, Leave, Reply, decode_commands, decode_replies, encode, encode_push_body,
@@ -107,7 +107,7 @@ enum Turn {
     Join(SubId, Channel, Delivery),
     Leave(SubId),
     Event(Channel, Box<protocol::PushBody>),
-    Publication(Channel, Arc<Publication>),
+    Publication(Channel, EpochTag, Arc<Publication>),
     Gap(Channel),
 }
 
@@ -282,11 +282,14 @@ impl Client {
                 let body = PushBody { offset: 0, accepted: Moment(0), bytes, delta: None };
                 for (sub, at, delivery) in &self.subscribers {
                     if *at == channel && delivery.join_leave {
-                        self.mails.push_back(Mail::Push { sub: *sub, body: body.clone() });
+                        let (sub, epoch) = (*sub, EpochTag::default());
+                        self.mails.push_back(Mail::Push { sub, epoch, body: body.clone() });
                     }
                 }
             }
-            Turn::Publication(channel, publication) => self.deliver(&channel, &publication),
+            Turn::Publication(channel, epoch, publication) => {
+                self.deliver(&channel, epoch, &publication);
+            }
             Turn::Gap(channel) => {
                 let subscribers = self.subscribers.iter().filter(|(_, at, _)| *at == channel);
                 self.mails.extend(subscribers.map(|(sub, ..)| Mail::Gap { sub: *sub }));
@@ -298,7 +301,7 @@ impl Client {
         true
     }
 
-    fn deliver(&mut self, channel: &Channel, publication: &Arc<Publication>) {
+    fn deliver(&mut self, channel: &Channel, epoch: EpochTag, publication: &Arc<Publication>) {
         let event = protocol::PushBody::Pub(wire::publication(publication));
         let bytes = encode_push_body(self.encoding, &event);
         let (offset, accepted) = (publication.offset, Moment(0));
@@ -312,7 +315,7 @@ impl Client {
         for (sub, at, delivery) in &self.subscribers {
             if at == channel && delivery.tags.as_ref().is_none_or(|t| t.passes(&publication.tags)) {
                 let body = if delivery.delta { step.clone() } else { plain.clone() };
-                self.mails.push_back(Mail::Push { sub: *sub, body });
+                self.mails.push_back(Mail::Push { sub: *sub, epoch, body });
             }
         }
     }
@@ -411,7 +414,9 @@ impl Client {
             if self.holes.remove(channel) {
                 self.turns.push_back(Turn::Gap(channel.clone()));
             }
-            self.turns.push_back(Turn::Publication(channel.clone(), publication));
+            let epoch = if keeps { self.stream(channel).position().epoch } else { "".into() };
+            let epoch = EpochTag::of(&epoch);
+            self.turns.push_back(Turn::Publication(channel.clone(), epoch, publication));
         } else if keeps {
             self.holes.insert(channel.clone());
         }
@@ -441,15 +446,9 @@ impl Client {
         self.turns.push_back(Turn::Gap(channel(name)));
     }
 
-    /// The stream is lost with its epoch, of which nothing is under way any more; lanes and session
-    /// are told at once.
+    /// The stream is lost with its epoch, and nobody is told.
     pub(super) fn forget_stream(&mut self, name: &str) {
-        while self.turn() {}
-        self.mail(usize::MAX);
         self.streams.remove(&channel(name));
-        self.gap(name);
-        while self.turn() {}
-        self.mail(usize::MAX);
     }
 
     /// The publications of a stream are gone, its position is not.
