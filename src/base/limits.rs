@@ -51,6 +51,8 @@ pub(crate) const CAPABILITY_REGEXES: usize = 16;
 pub(crate) const MESSAGE_BYTES: usize = 65_536;
 /// Default bytes that wait for one client, not yet given to the kernel.
 pub(crate) const QUEUE_BYTES: usize = 1 << 20;
+/// Mailbox entries for which a connection keeps room between two batches.
+pub(crate) const BATCH_KEPT: usize = 64;
 /// While more than this waits in a connection's write buffer, its mailbox is left alone: slow
 /// clients are judged by their mailbox.
 pub(crate) const WRITE_HIGH_WATER: usize = 64 << 10;

@@ -123,7 +123,12 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         "127.0.0.1:9000",
         "TCP: health and metrics. Nothing here asks for a key: keep it private.",
     ),
-    Row::new("listen.webtransport", Off("WebTransport"), "off", "UDP: WebTransport sessions."),
+    Row::new(
+        "listen.webtransport",
+        Off("WebTransport"),
+        "off",
+        "UDP: WebTransport sessions; this version serves none.",
+    ),
     Row::new(
         "listen.relay",
         Off("the relay between regions"),

@@ -175,7 +175,9 @@ impl<T: Transport> Connection<T> {
     }
 
     fn flushed(&mut self) {
-        if let Some(oldest) = self.oldest.take() {
+        if let Some(oldest) = self.oldest.take()
+            && self.metrics.is_sampled()
+        {
             let node = &self.asker.node;
             node.metrics.written(node.clock.moment().since(oldest));
         }
@@ -221,18 +223,26 @@ impl<T: Transport> Connection<T> {
                 return Some(End::Violation { code, reason });
             }
             Step::Mail(Ok(())) => {
+                let flows = matches!(self.batch.back(), Some(Mail::Push { .. }));
                 for mail in self.batch.drain(..) {
                     self.session.handle_mail(mail, now, actions);
                 }
-                // Idle, a connection holds no memory but itself.
-                self.batch = VecDeque::new();
+                // Where publications flow, this room and that of the mailbox change places each
+                // time and nothing is allocated; idle, a connection holds no memory but itself.
+                if !flows || self.batch.capacity() > limits::BATCH_KEPT {
+                    self.batch = VecDeque::new();
+                }
             }
             Step::Mail(Err(Overflow)) => {
                 self.link.discard_queued();
                 return Some(End::Close(Disconnect::SLOW));
             }
             Step::Answer(answer) => self.session.handle_answer(answer, now, actions),
-            Step::Timeout => self.session.handle_timeout(now, actions),
+            Step::Timeout => {
+                self.batch = VecDeque::new();
+                self.asker.mailbox.release();
+                self.session.handle_timeout(now, actions);
+            }
             Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
             Step::Room => {}
         }

@@ -80,6 +80,14 @@ impl Mailbox {
         queue.state == State::Overflowed
     }
 
+    /// Gives back the memory of an empty queue.
+    pub(crate) fn release(&self) {
+        let mut queue = self.lock();
+        if queue.mails.is_empty() {
+            queue.mails = VecDeque::new();
+        }
+    }
+
     /// Ends the mailbox: what waits and what is posted later is dropped.
     pub(crate) fn close(&self) {
         let mut queue = self.lock();

@@ -105,6 +105,9 @@ impl Metrics {
             received_bytes: self.received_bytes.with_label_values(&[name]),
             sent: self.sent.with_label_values(&[name]),
             sent_bytes: self.sent_bytes.with_label_values(&[name]),
+            messages: 0,
+            bytes: 0,
+            writes: 0,
         }
     }
 
@@ -157,7 +160,9 @@ impl Metrics {
     }
 }
 
-/// One transport's counters; the connection counts as present until this is dropped.
+/// One connection's share of its transport's counters; it counts as present until this is dropped.
+/// What was sent is added up here and told in portions: all cores take turns on a shared counter,
+/// which at every write of a fan-out costs as much as the rest of the delivery.
 #[derive(Debug)]
 pub(crate) struct TransportMetrics {
     inflight: IntGauge,
@@ -165,25 +170,52 @@ pub(crate) struct TransportMetrics {
     received_bytes: IntCounter,
     sent: IntCounter,
     sent_bytes: IntCounter,
+    /// Not told yet.
+    messages: u32,
+    bytes: u64,
+    writes: u32,
 }
 
 impl TransportMetrics {
-    pub(crate) fn received(&self, bytes: usize) {
+    pub(crate) fn received(&mut self, bytes: usize) {
         self.received.inc();
         self.received_bytes.inc_by(bytes as u64);
+        self.tell();
     }
 
-    pub(crate) fn sent(&self, messages: usize, bytes: usize) {
-        self.sent.inc_by(messages as u64);
-        self.sent_bytes.inc_by(bytes as u64);
+    pub(crate) fn sent(&mut self, messages: u32, bytes: usize) {
+        self.messages += messages;
+        self.bytes += bytes as u64;
+        if self.messages >= PORTION {
+            self.tell();
+        }
+    }
+
+    /// Whether the latency of this write is to be measured: that of every sixteenth is.
+    pub(crate) fn is_sampled(&mut self) -> bool {
+        self.writes = self.writes.wrapping_add(1);
+        self.writes % SAMPLED == 1
+    }
+
+    /// Adds what was sent to the shared counters; at the latest with each of the client's messages,
+    /// so with each pong.
+    fn tell(&mut self) {
+        self.sent.inc_by(u64::from(std::mem::take(&mut self.messages)));
+        self.sent_bytes.inc_by(std::mem::take(&mut self.bytes));
     }
 }
 
 impl Drop for TransportMetrics {
     fn drop(&mut self) {
+        self.tell();
         self.inflight.dec();
     }
 }
+
+/// Messages that a connection sends before it adds them to the shared counters.
+const PORTION: u32 = 64;
+/// One write of so many has its latency measured.
+const SAMPLED: u32 = 16;
 
 /// 50 µs to 10 s.
 const BUCKETS_SECONDS: &[f64] = &[
@@ -223,8 +255,9 @@ mod tests {
     #[test]
     fn names_carry_the_prefix_and_a_dropped_connection_is_not_counted() {
         let metrics = Metrics::new("1.0", "n");
-        let transport = metrics.transport("websocket");
+        let mut transport = metrics.transport("websocket");
         transport.received(7);
+        transport.sent(3, 30);
         metrics.disconnected(3008);
         let text = metrics.render(Gauges { clients: 3, ..Gauges::default() });
         for line in [
@@ -237,6 +270,7 @@ mod tests {
         }
         drop(transport);
         let text = metrics.render(Gauges::default());
+        assert!(text.contains("nearcast_transport_messages_sent_size{transport=\"websocket\"} 30"));
         assert!(text.contains("nearcast_client_connections_inflight{transport=\"websocket\"} 0"));
     }
 }

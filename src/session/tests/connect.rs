@@ -26,7 +26,7 @@ fn a_token_connects() {
 fn without_a_token_an_option_decides() {
     let mut client = fresh();
     client.send(r#"{"id":1,"connect":{}}"#);
-    client.check(expect!["close 3500 invalid token: malformed token"]);
+    client.check(expect!["close 3500 invalid token: no token"]);
 
     let mut client =
         Client::new(context(|o| o.allow_anonymous_connect_without_token = true), Encoding::Json);

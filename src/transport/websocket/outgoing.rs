@@ -120,7 +120,12 @@ impl Outgoing {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.gather(&mut slices);
             let slices = slices.get(..count).expect("no more were gathered than there are");
-            let written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, slices))?;
+            let io = Pin::new(&mut *io);
+            let written = ready!(match slices {
+                // Most often; the kernel takes a plain buffer with less ado.
+                [one] => io.poll_write(cx, one),
+                several => io.poll_write_vectored(cx, several),
+            })?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
