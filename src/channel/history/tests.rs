@@ -114,7 +114,7 @@ fn a_publication_weighs_all_that_it_carries() {
         connection_info: Bytes::from_static(b"iii"),
         channel_info: Bytes::from_static(b"jjjj"),
     }));
-    assert_eq!(weight(&one), bare + super::TAG_OVERHEAD + 8 + 10);
+    assert_eq!(weight(&one), bare + TAG_OVERHEAD + 8 + 10);
 }
 
 #[derive(Clone, Debug)]
