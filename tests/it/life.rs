@@ -119,6 +119,21 @@ async fn sighup_reloads_the_namespaces() {
     assert_eq!(after.ask(json!({"ping": {}})).await["error"], Value::Null);
 }
 
+/// A key that leaked is of no use from the reload on.
+#[tokio::test]
+async fn sighup_replaces_the_key_of_the_api() {
+    let mut node = Node::start(&[]).await;
+    let other = FILE.replace(node::API_KEY, "another-key-of-the-api");
+    assert_ne!(other, FILE);
+    std::fs::write(&node.file, other).unwrap();
+    node.signal("HUP");
+    node.wait_for_log("reloaded").await;
+    let old = node.post_api("info", &[("X-API-Key", node::API_KEY)], b"{}").await;
+    assert_eq!(old.status, 401);
+    let new = node.post_api("info", &[("X-API-Key", "another-key-of-the-api")], b"{}").await;
+    assert_eq!(new.status, 200);
+}
+
 #[tokio::test]
 async fn a_node_starts_again_on_its_port() {
     let mut node = Node::start(&[("shutdown.spread", "0s")]).await;
