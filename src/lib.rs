@@ -11,6 +11,7 @@ mod client;
 mod clock;
 mod config;
 mod engine;
+mod geo;
 mod hub;
 mod node;
 mod protocol;

@@ -3,17 +3,21 @@
 
 mod filter;
 mod fossil;
+mod geo;
 mod history;
 mod mail;
 mod name;
 mod namespace;
+mod object;
 mod publication;
 mod recovery;
+mod view;
 
 pub(crate) use filter::{FilterPart, TagFilter};
 pub(crate) use fossil::patch;
 #[cfg(test)]
 pub(crate) use fossil::tests::apply as apply_patch;
+pub(crate) use geo::{DistanceRule, GeoKind, GeoOptions, KeyRule, SuspectRule};
 pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
@@ -24,7 +28,9 @@ pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]
 pub(crate) use namespace::Grants;
 pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
+pub(crate) use object::{Fix, Form, Happening, Object, Reason, Sighting, Written};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 pub(crate) use recovery::{Recovery, recover, recovery_query};
+pub(crate) use view::{AreaSource, View};

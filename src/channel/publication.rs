@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::base::{Moment, UnixMillis};
 use crate::channel::Channel;
+use crate::geo::{Area, Place};
 
 /// Where a reader stands in a channel's stream. Offsets start at 1 and grow by one; the epoch is
 /// opaque and fixed for the life of a stream.
@@ -28,7 +29,7 @@ pub(crate) struct ClientDetails {
 }
 
 /// One message published in a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Publication {
     /// Place in the stream, from 1; 0 where the channel keeps no stream. Set by the engine.
     pub(crate) offset: u64,
@@ -39,6 +40,10 @@ pub(crate) struct Publication {
     pub(crate) tags: BTreeMap<String, String>,
     /// Subscriptions with deltas get it as a patch against the one before.
     pub(crate) delta: bool,
+    /// In a geo channel, where it happened.
+    pub(crate) place: Option<Arc<Place>>,
+    /// In a geo channel, where subscribers must be to get it; everywhere without.
+    pub(crate) reach: Option<Arc<Area>>,
     /// When the engine accepted it. Set by the engine.
     pub(crate) time: UnixMillis,
     /// When this node took it up, for the latency from publish to write. Set by the engine.
@@ -85,7 +90,7 @@ pub(crate) struct Since {
 }
 
 /// What a stream holds of what was asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct HistoryPage {
     /// In the order asked for.
     pub(crate) publications: Vec<Arc<Publication>>,

@@ -8,7 +8,7 @@ use crate::base::limits;
 use crate::channel::{HistoryPage, HistoryQuery, Publication, RecoveryMode, Since, history};
 
 /// The answer to a subscriber that asked to recover.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Recovery {
     /// With these publications, oldest first, the subscriber stands at the top of the page. In
     /// stream mode none is missing; in cache mode there is at most one, the latest.

@@ -1,0 +1,113 @@
+//! Options of the `geo` section of a namespace.
+
+use std::time::Duration;
+
+use crate::geo::Metres;
+
+/// What the publications of a geo channel are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum GeoKind {
+    /// A stream of events that have a place.
+    #[default]
+    Events,
+    /// Fixes of moving objects.
+    Objects,
+}
+
+/// Which objects of a channel a client may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum KeyRule {
+    /// The one named as its user id.
+    #[default]
+    User,
+    /// The one named as its client id, which goes when the client disconnects.
+    Client,
+    /// Any.
+    Free,
+}
+
+/// What happens to a fix whose implied speed is over the limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SuspectRule {
+    /// It is counted and goes no further.
+    #[default]
+    Drop,
+    /// It counts, and the object is marked as suspect.
+    Flag,
+}
+
+/// What subscribers and queries learn of distances.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum DistanceRule {
+    #[default]
+    Exact,
+    /// Up to the next multiple.
+    Rounded(Metres),
+    Omitted,
+}
+
+/// The `geo` section of a namespace.
+#[derive(Clone, Debug)]
+pub(crate) struct GeoOptions {
+    pub(crate) kind: GeoKind,
+    /// Fields of a publication's data that hold its place.
+    pub(crate) lat: String,
+    pub(crate) lng: String,
+    /// Places are replaced by the centre of their H3 cell of this resolution, before anything else.
+    pub(crate) snap: Option<u8>,
+    pub(crate) key: KeyRule,
+    pub(crate) object_ttl: Duration,
+    /// Objects of one channel.
+    pub(crate) channel_objects_max: usize,
+    /// Objects in the snapshot of one subscription.
+    pub(crate) objects_max: usize,
+    /// Objects in one page of a snapshot.
+    pub(crate) snapshot_page: usize,
+    pub(crate) radius_min: Metres,
+    pub(crate) radius_max: Option<Metres>,
+    /// Bytes of history of one channel.
+    pub(crate) history_bytes_max: usize,
+    /// Implied speed of an object above which a fix is suspect, metres a second.
+    pub(crate) speed_max: Option<f64>,
+    pub(crate) suspect: SuspectRule,
+    /// Speed at which the centre of a session's areas and queries may travel, metres a second.
+    pub(crate) query_speed_max: Option<f64>,
+    pub(crate) distance: DistanceRule,
+    /// Zones in which nothing is shown.
+    pub(crate) hide: Vec<String>,
+    /// A count below it is not told.
+    pub(crate) count_floor: usize,
+    /// Bounds of the segment between two fixes that may count as crossing an area.
+    pub(crate) cross_time_max: Option<Duration>,
+    pub(crate) cross_speed_max: Option<f64>,
+    /// Least time between two publications that JavaScript clients are asked for.
+    pub(crate) publish_debounce: Option<Duration>,
+}
+
+impl Default for GeoOptions {
+    fn default() -> Self {
+        Self {
+            kind: GeoKind::Events,
+            lat: "lat".into(),
+            lng: "lng".into(),
+            snap: None,
+            key: KeyRule::User,
+            object_ttl: Duration::from_secs(60),
+            channel_objects_max: 1_000_000,
+            objects_max: 10_000,
+            snapshot_page: 200,
+            radius_min: Metres(0.001),
+            radius_max: None,
+            history_bytes_max: 64 << 20,
+            speed_max: None,
+            suspect: SuspectRule::Drop,
+            query_speed_max: None,
+            distance: DistanceRule::Exact,
+            hide: Vec::new(),
+            count_floor: 5,
+            cross_time_max: None,
+            cross_speed_max: None,
+            publish_debounce: None,
+        }
+    }
+}

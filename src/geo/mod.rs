@@ -1,0 +1,17 @@
+//! Geography: places, areas, and who is near. Pure: no IO, no clock, no randomness, and nothing of
+//! channels or sessions. Degrees go in and out; inside, a place is a unit vector and all distances
+//! are great-circle metres on one sphere.
+
+mod area;
+mod detect;
+mod error;
+mod index;
+mod point;
+mod points;
+
+pub(crate) use area::{Area, Circle, Place, Vertex};
+pub(crate) use detect::{Detect, Transition};
+pub(crate) use error::GeoError;
+pub(crate) use index::AreaIndex;
+pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, PointError, UnitVector};
+pub(crate) use points::PointIndex;
