@@ -6,13 +6,30 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{Moment, SubId, UnixMillis};
-use crate::channel::{Channel, Since, TagFilter};
+use crate::channel::{
+    Change, Channel, Happening, Moved, Reason, Refusal, Sighting, Since, TagFilter, View,
+};
+use crate::geo::Metres;
 
 /// One entry of a mailbox.
 #[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// The lane has the subscription: every later event of the channel comes through this mailbox.
-    Joined { sub: SubId },
+    /// In an object channel, with the objects that are in the area now.
+    Joined { sub: SubId, snapshot: Option<Arc<[Sighting]>> },
+    /// The lane does not take the subscription: nothing more comes for it.
+    Refused { sub: SubId, refusal: Box<Refusal> },
+    /// Something happened to an object, as this subscription sees it.
+    Object {
+        sub: SubId,
+        happening: Happening,
+        reason: Reason,
+        change: Arc<Change>,
+        /// From the centre of the area, where the subscription asked for it.
+        distance: Option<Metres>,
+    },
+    /// The area is the one of the request `token`, and what changed by that; or it stays as it was.
+    Moved { sub: SubId, token: u32, moved: Box<Result<Moved, Refusal>> },
     /// An event for a subscription, already encoded for the session's format.
     Push { sub: SubId, epoch: EpochTag, body: PushBody },
     /// Continuity is lost: what came before may have a hole behind it.
@@ -48,6 +65,8 @@ pub(crate) struct Delivery {
     pub(crate) delta: bool,
     /// Publications that do not pass are not delivered; each passes where there is no filter.
     pub(crate) tags: Option<Arc<TagFilter>>,
+    /// In a geo channel, the area and what is told of it.
+    pub(crate) view: Option<Arc<View>>,
 }
 
 /// A push without its head: the session writes the channel's name or number before it.

@@ -28,9 +28,11 @@ pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]
 pub(crate) use namespace::Grants;
 pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
-pub(crate) use object::{Fix, Form, Happening, Object, Reason, Sighting, Written};
+pub(crate) use object::{
+    Change, Fix, Form, Happening, Moved, Object, Reason, Refusal, Sighting, Written,
+};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 pub(crate) use recovery::{Recovery, recover, recovery_query};
-pub(crate) use view::{AreaSource, View};
+pub(crate) use view::{AreaSource, Fence, View};

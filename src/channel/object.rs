@@ -32,17 +32,23 @@ pub(crate) struct Fix {
 }
 
 /// An object as it is now.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Object {
     pub(crate) fix: Fix,
     /// The device's clock was ahead and the time is that of receipt, or the implied speed is over
     /// the namespace's limit.
     pub(crate) suspect: bool,
-    /// As pushes of it are written, each once for all who get the same.
+}
+
+/// Something that happened to an object, as all subscriptions share it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) object: Arc<Object>,
     pub(crate) written: Written,
 }
 
-/// What happened to an object, as one subscription sees it.
+/// What happened to an object, as one subscription sees it. `Exit` of a change that is a move has
+/// the new place, every other the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Happening {
     Enter,
@@ -69,12 +75,12 @@ pub(crate) enum Reason {
     Snapshot,
 }
 
-/// Pushes of one state of an object, written when the first session needs them. Enter, move and
-/// exit for stream and map subscriptions in both encodings: what differs for a session (distance)
-/// or is rare is written for it alone.
+/// Pushes of one change, written when the first session needs them: what is told most, for stream
+/// and map subscriptions in both encodings. What differs for a session (distance) or is rare is
+/// written for it alone.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
-    bodies: [OnceLock<Bytes>; 12],
+    bodies: [OnceLock<Bytes>; 20],
 }
 
 /// How a subscription sees objects.
@@ -86,26 +92,31 @@ pub(crate) enum Form {
     Map,
 }
 
+impl Change {
+    pub(crate) fn new(object: Arc<Object>) -> Self {
+        Self { object, written: Written::default() }
+    }
+}
+
 impl Written {
     /// The shared body, written by `write` if it is not there; `None` where bodies of this kind
-    /// are not shared. One state has one reason to be told, save snapshots and moved areas, which
-    /// are not shared either.
+    /// are not shared.
     pub(crate) fn shared(
         &self,
         encoding: Encoding,
         form: Form,
         happening: Happening,
+        reason: Reason,
         write: impl FnOnce() -> Bytes,
     ) -> Option<&Bytes> {
-        let kind = match happening {
-            Happening::Enter => 0,
-            Happening::Move => 1,
-            Happening::Exit => 2,
-            Happening::Inside
-            | Happening::Outside
-            | Happening::Cross
-            | Happening::Dwell
-            | Happening::Approach => return None,
+        let kind = match (happening, reason) {
+            (Happening::Enter, Reason::Moved) => 0,
+            (Happening::Enter, Reason::Created) => 1,
+            (Happening::Move, Reason::Moved) => 2,
+            (Happening::Exit, Reason::Moved) => 3,
+            // Each change is one of them for all.
+            (Happening::Exit, Reason::Deleted | Reason::Expired | Reason::Offline) => 4,
+            (_, _) => return None,
         };
         let form = match form {
             Form::Stream => 0,
@@ -125,4 +136,26 @@ pub(crate) struct Sighting {
     pub(crate) object: Arc<Object>,
     /// From the centre of the area or of the query, where the subscription asked for it.
     pub(crate) distance: Option<Metres>,
+}
+
+/// What a moved area added and removed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) added: Vec<Sighting>,
+    pub(crate) removed: Vec<Arc<Object>>,
+}
+
+/// Why a lane does not take a subscription, an area or a fence.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("area: {count} objects in it, at most {most}")]
+    TooManyObjects { count: usize, most: usize },
+    #[error("zone: no zone {0:?}")]
+    UnknownZone(Arc<str>),
+    #[error("area: outside of what the token allows")]
+    OutsideToken,
+    #[error("channel: holds other things than its namespace says; try again")]
+    OtherKind,
+    #[error("fences: at most {0} in a channel")]
+    TooManyFences(usize),
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{Moment, UnixMillis};
-use crate::channel::Channel;
+use crate::channel::{Channel, Fix, GeoOptions};
 use crate::geo::{Area, Place};
 
 /// Where a reader stands in a channel's stream. Offsets start at 1 and grow by one; the epoch is
@@ -63,6 +63,13 @@ pub(crate) enum EventKind {
     Publication {
         publication: Arc<Publication>,
         epoch: Arc<str>,
+    },
+    /// Where an object of an object channel is. The namespace's options rule the channel from here
+    /// on.
+    Fix(Arc<Fix>, Arc<GeoOptions>),
+    /// An object is gone.
+    Removed {
+        key: Arc<str>,
     },
     Join(Arc<ClientDetails>),
     Leave(Arc<ClientDetails>),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Channel, Form, GeoOptions, TagFilter};
-use crate::geo::{Area, Detect, Metres, Point};
+use crate::channel::{Channel, Form, GeoOptions, Refusal, TagFilter};
+use crate::geo::{Area, Circle, Detect, FARTHEST, Metres, Point, Zones};
 
 /// Where an area comes from.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,4 +49,48 @@ pub(crate) struct View {
     /// The session's last position.
     pub(crate) position: Option<Point>,
     pub(crate) options: Arc<GeoOptions>,
+}
+
+/// A fence of the server's on an object channel.
+#[derive(Clone, Debug)]
+pub(crate) struct Fence {
+    pub(crate) name: Arc<str>,
+    /// `Fixed`, `Zone` or `FollowObject`.
+    pub(crate) area: AreaSource,
+    pub(crate) detect: Detect,
+    pub(crate) dwell: Option<Duration>,
+    pub(crate) hysteresis: Option<Metres>,
+    pub(crate) approach: Option<Metres>,
+    pub(crate) filter: Option<Arc<TagFilter>>,
+    /// The channel in which results are published.
+    pub(crate) publish: Option<Channel>,
+    /// The address to which they are sent.
+    pub(crate) webhook: Option<Arc<str>>,
+}
+
+impl AreaSource {
+    /// The area as it is now for a session at `position`. What follows an object is empty until
+    /// the object is seen; k nearest is the largest circle in which they may be.
+    pub(crate) fn resolve(
+        &self,
+        position: Option<Point>,
+        zones: &Zones,
+    ) -> Result<Arc<Area>, Refusal> {
+        Ok(match self {
+            Self::Fixed(area) => area.clone(),
+            Self::Zone(name) => {
+                zones.find(name).ok_or_else(|| Refusal::UnknownZone(name.clone()))?
+            }
+            Self::FollowMe { radius } => Arc::new(around(position, *radius)),
+            Self::FollowObject { .. } => Arc::new(Area::Empty),
+            Self::Nearest { to, within, .. } => {
+                Arc::new(around(Some(*to), within.unwrap_or(FARTHEST)))
+            }
+        })
+    }
+}
+
+/// A circle round a place that may not be known yet.
+pub(crate) fn around(center: Option<Point>, radius: Metres) -> Area {
+    center.map_or(Area::Empty, |center| Area::Circle(Circle::new(center, radius)))
 }

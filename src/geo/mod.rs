@@ -8,6 +8,7 @@ mod error;
 mod index;
 mod point;
 mod points;
+mod zones;
 
 pub(crate) use area::{Area, Circle, Place, Vertex};
 pub(crate) use detect::{Detect, Transition};
@@ -15,3 +16,4 @@ pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
 pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, PointError, UnitVector};
 pub(crate) use points::PointIndex;
+pub(crate) use zones::Zones;

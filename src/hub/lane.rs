@@ -1,29 +1,28 @@
 //! [`Lane`]: the subscriptions of the channels of one lane, and the delivery of their events in the
 //! order in which they come.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use tracing::debug;
 
-use super::deltas::{Deltas, Step};
-use crate::base::{Encoding, SessionId, SubId};
-use crate::channel::{Channel, Delivery, EpochTag, Event, EventKind, Mail, PushBody};
+use super::events::EventRoom;
+use super::fan_out::{Encoder, FanOut};
+use super::objects::ObjectRoom;
+use super::room::PlainRoom;
+use crate::base::{Encoding, Moment, Now, SessionId, SubId};
+use crate::channel::{
+    AreaSource, Channel, Delivery, Event, EventKind, Fence, GeoKind, GeoOptions, Happening, Mail,
+    Object, Reason, Refusal,
+};
+use crate::geo::{Point, Zones};
 
 /// Where a lane leaves what it has for a session. Posting never waits: what a full mailbox does is
 /// the mailbox's decision.
 pub(crate) trait Mailbox: Clone + Debug {
     fn post(&self, mail: Mail);
-}
-
-/// Turns an event into the bytes that all its subscribers of one encoding share.
-pub(crate) trait Encoder {
-    fn encode(&mut self, encoding: Encoding, event: &EventKind) -> PushBody;
-
-    /// A publication for subscribers with deltas.
-    fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody;
 }
 
 /// A new subscription, as a lane takes it.
@@ -37,18 +36,88 @@ pub(crate) struct Join<M> {
     pub(crate) mailbox: M,
 }
 
+/// Names one subscription among all of a node's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Subscriber {
+    /// The channel whose lane has it.
+    pub(crate) channel: Channel,
+    pub(crate) session: SessionId,
+    pub(crate) sub: SubId,
+}
+
 /// Everything that changes a lane.
 #[derive(Clone, Debug)]
 pub(crate) enum Input<M> {
     Join(Join<M>),
-    Leave {
-        channel: Channel,
-        session: SessionId,
-        sub: SubId,
-    },
+    Leave(Subscriber),
     Event(Event),
     /// The session is gone without having left: its subscriptions go.
     Forget(SessionId),
+    Change {
+        of: Subscriber,
+        change: AreaChange,
+    },
+    Objects {
+        channel: Channel,
+        act: ObjectAct,
+    },
+    /// Zones are others: the one of this name may have changed, or (`None`) any.
+    Zones {
+        all: Arc<Zones>,
+        changed: Option<Arc<str>>,
+    },
+}
+
+/// Why a subscription's area is another one from here on.
+#[derive(Clone, Debug)]
+pub(crate) enum AreaChange {
+    /// The client asked for it; answered by [`Mail::Moved`].
+    Moved { area: AreaSource, token: u32 },
+    /// The session is here.
+    Located(Point),
+    /// The object that it follows is here, or (`None`) is gone.
+    Followed(Option<Point>),
+}
+
+/// What else happens to an object channel.
+#[derive(Clone, Debug)]
+pub(crate) enum ObjectAct {
+    /// From here on `by` is told where the object is, by [`Output::Followed`].
+    Follow {
+        key: Arc<str>,
+        by: Subscriber,
+        options: Arc<GeoOptions>,
+    },
+    Unfollow {
+        key: Arc<str>,
+        by: Subscriber,
+    },
+    /// The session has disconnected: its objects go.
+    Offline(SessionId),
+    SetFence {
+        fence: Arc<Fence>,
+        options: Arc<GeoOptions>,
+    },
+    RemoveFence {
+        name: Arc<str>,
+    },
+}
+
+/// What a lane has for the rest of the node.
+#[derive(Clone, Debug)]
+pub(crate) enum Output {
+    /// For the lane of the follower; only the last one counts.
+    Followed { by: Subscriber, at: Option<Point> },
+    /// A fence of the server's has something to tell.
+    Fence { fence: Arc<Fence>, channel: Channel, notice: FenceNotice },
+}
+
+/// What a fence tells of an object.
+#[derive(Clone, Debug)]
+pub(crate) struct FenceNotice {
+    pub(crate) object: Arc<Object>,
+    pub(crate) happening: Happening,
+    pub(crate) reason: Reason,
 }
 
 /// Sizes of a lane, for metrics and the server API.
@@ -56,6 +125,17 @@ pub(crate) enum Input<M> {
 pub(crate) struct LaneCounts {
     pub(crate) channels: usize,
     pub(crate) subscriptions: usize,
+    pub(crate) objects: usize,
+}
+
+/// What surrounds one input.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    pub(super) now: Now,
+    pub(super) zones: &'a Zones,
+    pub(super) outputs: &'a mut Vec<Output>,
+    /// Mails posted.
+    pub(super) posted: usize,
 }
 
 /// The state of one lane. One task owns it and feeds it one input at a time; a [`FanOut`] that
@@ -64,57 +144,48 @@ pub(crate) struct LaneCounts {
 pub(crate) struct Lane<M> {
     rooms: HashMap<Channel, Room<M>>,
     subscriptions: usize,
+    zones: Arc<Zones>,
+    /// When rooms want to be woken, each at most once.
+    deadlines: BTreeSet<(Moment, Channel)>,
+    outputs: Vec<Output>,
+    posted: usize,
 }
 
-/// A channel that has subscribers here.
+/// A channel that has subscribers, objects or fences here.
 #[derive(Debug)]
-struct Room<M> {
-    subscribers: Vec<Subscriber<M>>,
-    places: HashMap<(SessionId, SubId), usize>,
-    /// The last numbered publication applied, to see a hole before the next one.
-    last: Option<(u64, Arc<str>)>,
-    deltas: Deltas,
-}
-
-#[derive(Debug)]
-struct Subscriber<M> {
-    session: SessionId,
-    sub: SubId,
-    encoding: Encoding,
-    delivery: Delivery,
-    mailbox: M,
-}
-
-/// The delivery of one event, done in portions so that a large channel does not hold up its lane's
-/// neighbours.
-#[derive(Debug)]
-pub(crate) struct FanOut {
-    channel: Channel,
-    kind: EventKind,
-    /// Of a publication, where there are subscribers with deltas.
-    step: Option<Step>,
-    /// Of the stream that it is numbered in.
-    epoch: EpochTag,
-    /// A hole lies before this event.
-    gap: bool,
-    next: usize,
-    delivered: usize,
+enum Room<M> {
+    Plain(PlainRoom<M>),
+    Events(Box<EventRoom<M>>),
+    Objects(Box<ObjectRoom<M>>),
 }
 
 impl<M: Mailbox> Lane<M> {
     pub(crate) fn new() -> Self {
-        Self { rooms: HashMap::new(), subscriptions: 0 }
+        Self {
+            rooms: HashMap::new(),
+            subscriptions: 0,
+            zones: Arc::default(),
+            deadlines: BTreeSet::new(),
+            outputs: Vec::new(),
+            posted: 0,
+        }
     }
 
-    /// Takes one input. For an event with subscribers the answer is its delivery, to be run by
-    /// [`Lane::deliver`].
-    pub(crate) fn apply(&mut self, input: Input<M>) -> Option<FanOut> {
+    /// Takes one input. For an event of a stream with subscribers the answer is its delivery, to
+    /// be run by [`Lane::deliver`]. Everything else is posted when this returns.
+    pub(crate) fn apply(&mut self, input: Input<M>, now: Now) -> Option<FanOut> {
         match input {
-            Input::Join(join) => self.join(join),
-            Input::Leave { channel, session, sub } => self.leave(&channel, session, sub),
-            Input::Forget(session) => self.forget(session),
-            Input::Event(event) => return self.begin(event),
+            Input::Join(join) => self.join(join, now),
+            Input::Leave(Subscriber { channel, session, sub }) => {
+                self.leave(&channel, session, sub, now);
+            }
+            Input::Forget(session) => self.forget(session, now),
+            Input::Event(Event { channel, kind }) => return self.begin(channel, kind, now),
+            Input::Change { of, change } => self.change(&of, change, now),
+            Input::Objects { channel, act } => self.act(&channel, act, now),
+            Input::Zones { all, changed } => self.set_zones(all, changed.as_deref(), now),
         }
+        self.follow_up(now);
         None
     }
 
@@ -125,169 +196,253 @@ impl<M: Mailbox> Lane<M> {
         portion: usize,
         encoder: &mut impl Encoder,
     ) -> bool {
-        let Some(room) = self.rooms.get(&fan_out.channel) else { return false };
-        let end = room.subscribers.len().min(fan_out.next.saturating_add(portion));
-        for subscriber in &room.subscribers[fan_out.next..end] {
-            if fan_out.gap {
-                subscriber.mailbox.post(Mail::Gap { sub: subscriber.sub });
-            }
-            if subscriber.wants(&fan_out.kind) {
-                let body = match &fan_out.step {
-                    Some(step) if subscriber.delivery.delta => {
-                        encoder.encode_step(subscriber.encoding, step)
-                    }
-                    Some(_) | None => encoder.encode(subscriber.encoding, &fan_out.kind),
-                };
-                let (sub, epoch) = (subscriber.sub, fan_out.epoch);
-                subscriber.mailbox.post(Mail::Push { sub, epoch, body });
-                fan_out.delivered += 1;
-            }
+        match self.rooms.get(&fan_out.channel) {
+            Some(Room::Plain(room)) => room.deliver(fan_out, portion, encoder),
+            Some(Room::Events(room)) => room.deliver(fan_out, portion, encoder),
+            Some(Room::Objects(room)) => room.deliver(fan_out, portion, encoder),
+            None => false,
         }
-        fan_out.next = end;
-        end < room.subscribers.len()
+    }
+
+    /// When [`Lane::handle_timeout`] is to be called.
+    pub(crate) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Does what is due: objects expire, stays become dwells.
+    pub(crate) fn handle_timeout(&mut self, now: Now) {
+        while let Some((at, channel)) = self.deadlines.first().cloned()
+            && at <= now.moment
+        {
+            self.in_room(&channel, now, |room, turn| {
+                if let Room::Objects(room) = room {
+                    room.handle_timeout(turn);
+                }
+            });
+            let is_later = self.deadlines.first().is_none_or(|next| *next != (at, channel));
+            assert!(is_later, "a room that was woken is done with that moment");
+        }
+        self.follow_up(now);
+    }
+
+    /// What there is for the rest of the node since this was last asked.
+    pub(crate) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// Mails posted besides those of [`Lane::deliver`], since this was last asked.
+    pub(crate) fn take_posted(&mut self) -> usize {
+        std::mem::take(&mut self.posted)
     }
 
     pub(crate) fn counts(&self) -> LaneCounts {
-        LaneCounts { channels: self.rooms.len(), subscriptions: self.subscriptions }
+        let objects = self.rooms.values().map(|room| match room {
+            Room::Objects(room) => room.objects(),
+            Room::Plain(_) | Room::Events(_) => 0,
+        });
+        LaneCounts {
+            channels: self.channels().count(),
+            subscriptions: self.subscriptions,
+            objects: objects.sum(),
+        }
     }
 
     /// Channels that have subscribers, with the number of them.
     pub(crate) fn channels(&self) -> impl Iterator<Item = (&Channel, usize)> {
-        self.rooms.iter().map(|(channel, room)| (channel, room.subscribers.len()))
+        let counts = self.rooms.iter().map(|(channel, room)| (channel, room.subscribers()));
+        counts.filter(|(_, count)| *count > 0)
     }
 
-    fn join(&mut self, join: Join<M>) {
-        let Join { channel, session, sub, encoding, delivery, mailbox } = join;
-        let room = self.rooms.entry(channel).or_insert_with(Room::new);
-        let before = room.places.insert((session, sub), room.subscribers.len());
-        assert!(before.is_none(), "a session numbers each of its subscriptions once");
-        let posted = mailbox.clone();
-        room.deltas.count(delivery.delta);
-        room.subscribers.push(Subscriber { session, sub, encoding, delivery, mailbox });
-        self.subscriptions += 1;
-        posted.post(Mail::Joined { sub });
-    }
-
-    fn leave(&mut self, channel: &Channel, session: SessionId, sub: SubId) {
-        let Entry::Occupied(mut entry) = self.rooms.entry(channel.clone()) else {
-            debug!(?session, ?sub, "left a channel without subscribers");
-            return;
-        };
-        if entry.get_mut().remove(session, sub) {
-            self.subscriptions -= 1;
+    /// The objects and fences of a channel, if it has any here.
+    pub(crate) fn objects(&self, channel: &Channel) -> Option<&ObjectRoom<M>> {
+        match self.rooms.get(channel)? {
+            Room::Objects(room) => Some(room),
+            Room::Plain(_) | Room::Events(_) => None,
         }
-        if entry.get().subscribers.is_empty() {
-            entry.remove();
+    }
+
+    pub(crate) fn zones(&self) -> &Zones {
+        &self.zones
+    }
+
+    fn join(&mut self, join: Join<M>, now: Now) {
+        let channel = join.channel.clone();
+        let view = join.delivery.view.clone();
+        self.rooms.entry(channel.clone()).or_insert_with(|| match view.as_deref() {
+            None => Room::Plain(PlainRoom::new()),
+            Some(view) => Room::of(&view.options),
+        });
+        let joined = self.in_room(&channel, now, |room, turn| {
+            let (mailbox, sub) = (join.mailbox.clone(), join.sub);
+            let joined = match (room, view) {
+                (Room::Plain(room), None) => {
+                    room.join(join);
+                    Ok(())
+                }
+                (Room::Events(room), Some(view)) => room.join(join, &view, turn),
+                (Room::Objects(room), Some(view)) => room.join(join, &view, turn),
+                (_, _) => Err(Refusal::OtherKind),
+            };
+            turn.posted += 1;
+            joined.map_err(|refusal| {
+                mailbox.post(Mail::Refused { sub, refusal: Box::new(refusal) });
+            })
+        });
+        self.subscriptions += usize::from(joined.is_some_and(|joined| joined.is_ok()));
+    }
+
+    fn leave(&mut self, channel: &Channel, session: SessionId, sub: SubId, now: Now) {
+        let left = self.in_room(channel, now, |room, turn| match room {
+            Room::Plain(room) => room.leave(session, sub),
+            Room::Events(room) => room.leave(session, sub),
+            Room::Objects(room) => room.leave(session, sub, turn),
+        });
+        if left.unwrap_or(false) {
+            self.subscriptions -= 1;
+        } else {
+            debug!(?session, ?sub, "left a channel without having it");
         }
     }
 
     /// Walks every channel: for the rare session that ended without leaving.
-    fn forget(&mut self, session: SessionId) {
-        for room in self.rooms.values_mut() {
-            let subs: Vec<SubId> = room
-                .subscribers
-                .iter()
-                .filter(|subscriber| subscriber.session == session)
-                .map(|subscriber| subscriber.sub)
-                .collect();
+    fn forget(&mut self, session: SessionId, now: Now) {
+        let channels: Vec<Channel> = self.rooms.keys().cloned().collect();
+        for channel in channels {
+            let subs = match self.rooms.get(&channel) {
+                Some(Room::Plain(room)) => room.subs_of(session),
+                Some(Room::Events(room)) => room.subs_of(session),
+                Some(Room::Objects(room)) => room.subs_of(session),
+                None => Vec::new(),
+            };
             for sub in subs {
-                assert!(room.remove(session, sub), "a subscriber that was just seen is there");
-                self.subscriptions -= 1;
+                self.leave(&channel, session, sub, now);
             }
-        }
-        self.rooms.retain(|_, room| !room.subscribers.is_empty());
-    }
-
-    fn begin(&mut self, event: Event) -> Option<FanOut> {
-        let Event { channel, kind } = event;
-        let room = self.rooms.get_mut(&channel)?;
-        let gap = match &kind {
-            EventKind::Publication { publication, epoch } if publication.offset > 0 => {
-                match room.follow(publication.offset, epoch) {
-                    Continuity::Next => false,
-                    Continuity::Hole => true,
-                    Continuity::Repeated => return None,
+            self.in_room(&channel, now, |room, turn| {
+                if let Room::Objects(room) = room {
+                    room.act(ObjectAct::Offline(session), turn);
                 }
+            });
+        }
+    }
+
+    fn begin(&mut self, channel: Channel, kind: EventKind, now: Now) -> Option<FanOut> {
+        if let EventKind::Fix(_, options) = &kind {
+            let new = || Room::of(options);
+            self.rooms.entry(channel.clone()).or_insert_with(new);
+        }
+        let fan_out = self.in_room(&channel, now, |room, turn| match room {
+            Room::Plain(room) => room.begin(channel.clone(), kind),
+            Room::Events(room) => room.begin(channel.clone(), kind),
+            Room::Objects(room) => room.begin(channel.clone(), kind, turn),
+        });
+        self.follow_up(now);
+        fan_out.flatten()
+    }
+
+    fn change(&mut self, of: &Subscriber, change: AreaChange, now: Now) {
+        self.in_room(&of.channel, now, |room, turn| match room {
+            Room::Plain(_) => {}
+            Room::Events(room) => room.change(of.session, of.sub, change, turn),
+            Room::Objects(room) => room.change(of.session, of.sub, change, turn),
+        });
+    }
+
+    fn act(&mut self, channel: &Channel, act: ObjectAct, now: Now) {
+        if let ObjectAct::SetFence { options, .. } | ObjectAct::Follow { options, .. } = &act {
+            let new = || Room::of(options);
+            self.rooms.entry(channel.clone()).or_insert_with(new);
+        }
+        self.in_room(channel, now, |room, turn| {
+            if let Room::Objects(room) = room {
+                room.act(act, turn);
             }
-            EventKind::Gap => true,
-            EventKind::Publication { .. } | EventKind::Join(_) | EventKind::Leave(_) => false,
-        };
-        let step = match &kind {
-            EventKind::Publication { publication, .. } => room.deltas.step(publication),
-            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => None,
-        };
-        let epoch = match &kind {
-            EventKind::Publication { epoch, .. } => EpochTag::of(epoch),
-            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => EpochTag::default(),
-        };
-        Some(FanOut { channel, kind, step, epoch, gap, next: 0, delivered: 0 })
+        });
     }
-}
 
-impl FanOut {
-    /// About the bytes that each subscriber gets.
-    pub(crate) fn bytes(&self) -> usize {
-        match &self.kind {
-            EventKind::Publication { publication, .. } => publication.data.len(),
-            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => 0,
+    fn set_zones(&mut self, all: Arc<Zones>, changed: Option<&str>, now: Now) {
+        self.zones = all;
+        let channels: Vec<Channel> = self.rooms.keys().cloned().collect();
+        for channel in channels {
+            self.in_room(&channel, now, |room, turn| match room {
+                Room::Plain(_) => {}
+                Room::Events(room) => room.zones_changed(changed, turn),
+                Room::Objects(room) => room.zones_changed(changed, turn),
+            });
         }
     }
 
-    /// Pushes posted so far.
-    pub(crate) fn delivered(&self) -> usize {
-        self.delivered
-    }
-}
-
-enum Continuity {
-    Next,
-    Hole,
-    Repeated,
-}
-
-impl<M> Room<M> {
-    fn new() -> Self {
-        Self {
-            subscribers: Vec::new(),
-            places: HashMap::new(),
-            last: None,
-            deltas: Deltas::default(),
-        }
-    }
-
-    fn remove(&mut self, session: SessionId, sub: SubId) -> bool {
-        let Some(place) = self.places.remove(&(session, sub)) else { return false };
-        let gone = self.subscribers.swap_remove(place);
-        self.deltas.discount(gone.delivery.delta);
-        if let Some(moved) = self.subscribers.get(place) {
-            self.places.insert((moved.session, moved.sub), place);
-        }
-        assert_eq!(self.places.len(), self.subscribers.len(), "each subscriber has its place");
-        true
-    }
-
-    /// Notes a numbered publication and says how it follows the one before.
-    fn follow(&mut self, offset: u64, epoch: &Arc<str>) -> Continuity {
-        let continuity = match &self.last {
-            None => Continuity::Next,
-            Some((_, before)) if before != epoch => Continuity::Hole,
-            Some((last, _)) if offset <= *last => return Continuity::Repeated,
-            Some((last, _)) if offset == last + 1 => Continuity::Next,
-            Some(_) => Continuity::Hole,
-        };
-        self.last = Some((offset, epoch.clone()));
-        continuity
-    }
-}
-
-impl<M> Subscriber<M> {
-    fn wants(&self, kind: &EventKind) -> bool {
-        match kind {
-            EventKind::Publication { publication, .. } => {
-                self.delivery.tags.as_ref().is_none_or(|tags| tags.passes(&publication.tags))
+    /// Followers that are in this lane move in the same turn.
+    fn follow_up(&mut self, now: Now) {
+        // A follower may be an area alone, never an object: one round is enough.
+        for output in std::mem::take(&mut self.outputs) {
+            match output {
+                Output::Followed { by, at } if self.rooms.contains_key(&by.channel) => {
+                    self.change(&by, AreaChange::Followed(at), now);
+                }
+                output => self.outputs.push(output),
             }
-            EventKind::Join(_) | EventKind::Leave(_) => self.delivery.join_leave,
-            EventKind::Gap => false,
+        }
+    }
+
+    /// Lets something happen in a room, keeps its deadline, and drops the room if it is empty
+    /// then. `None` where there is no such room.
+    fn in_room<T>(
+        &mut self,
+        channel: &Channel,
+        now: Now,
+        happen: impl FnOnce(&mut Room<M>, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
+        let Entry::Occupied(mut entry) = self.rooms.entry(channel.clone()) else { return None };
+        let room = entry.get_mut();
+        let before = room.next_deadline();
+        let mut turn = Turn { now, zones: &self.zones, outputs: &mut self.outputs, posted: 0 };
+        let happened = happen(room, &mut turn);
+        self.posted += turn.posted;
+        let after = room.next_deadline();
+        if before != after {
+            if let Some(at) = before {
+                self.deadlines.remove(&(at, channel.clone()));
+            }
+            if let Some(at) = after {
+                self.deadlines.insert((at, channel.clone()));
+            }
+        }
+        if room.is_empty() {
+            assert!(after.is_none(), "an empty room waits for nothing");
+            entry.remove();
+        }
+        Some(happened)
+    }
+}
+
+impl<M: Mailbox> Room<M> {
+    fn of(options: &Arc<GeoOptions>) -> Self {
+        match options.kind {
+            GeoKind::Events => Self::Events(Box::new(EventRoom::new())),
+            GeoKind::Objects => Self::Objects(Box::new(ObjectRoom::new(options.clone()))),
+        }
+    }
+
+    fn subscribers(&self) -> usize {
+        match self {
+            Self::Plain(room) => room.len(),
+            Self::Events(room) => room.len(),
+            Self::Objects(room) => room.len(),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Moment> {
+        match self {
+            Self::Plain(_) | Self::Events(_) => None,
+            Self::Objects(room) => room.next_deadline(),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Plain(room) => room.len() == 0,
+            Self::Events(room) => room.len() == 0,
+            Self::Objects(room) => room.is_empty(),
         }
     }
 }
