@@ -22,7 +22,7 @@ pub(crate) struct FilterPart {
 
 /// A filter that is well-formed: at most [`limits::FILTER_NODES`] nodes in at most
 /// [`limits::FILTER_DEPTH`] levels.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TagFilter(Node);
 
 /// Why a filter is none: the path of the field, and what is wrong there.
@@ -51,7 +51,7 @@ pub(crate) enum FilterFault {
     TooDeep,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Node {
     Tag { key: String, test: Test },
     All(Vec<Node>),
@@ -59,7 +59,7 @@ enum Node {
     Not(Box<Node>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 enum Test {
     Equal(String),
     NotEqual(String),
@@ -80,6 +80,41 @@ impl TagFilter {
         parse(name, filter, 1, &mut Size::default()).map(Self)
     }
 
+    /// What numbers a tag must lie between for the filter to pass, where its outermost conditions
+    /// bound it; from minus to plus infinity where only one side is bounded.
+    pub(crate) fn range(&self, key: &str) -> Option<(f64, f64)> {
+        let mut range = None;
+        self.0.conditions(&mut |tag, test| {
+            let Test::Order(bound, accepted) = test else { return };
+            let Ok(bound) = bound.parse::<f64>() else { return };
+            if tag != key {
+                return;
+            }
+            let (least, most) = range.get_or_insert((f64::NEG_INFINITY, f64::INFINITY));
+            if accepted.contains(&Ordering::Greater) {
+                *least = bound.max(*least);
+            } else {
+                *most = bound.min(*most);
+            }
+        });
+        range
+    }
+
+    /// The values of which a tag must have one for the filter to pass, where an outermost
+    /// condition lists them.
+    pub(crate) fn values(&self, key: &str) -> Option<Vec<String>> {
+        let mut values = None;
+        self.0.conditions(&mut |tag, test| match test {
+            Test::Equal(value) if tag == key => values = Some(vec![value.clone()]),
+            // An absent tag counts as empty among values.
+            Test::In(all) if tag == key && !all.contains(&String::new()) => {
+                values = Some(all.clone());
+            }
+            _ => {}
+        });
+        values
+    }
+
     /// Whether a publication with these tags is wanted.
     pub(crate) fn passes(&self, tags: &BTreeMap<String, String>) -> bool {
         self.0.passes(tags)
@@ -87,6 +122,15 @@ impl TagFilter {
 }
 
 impl Node {
+    /// Shows each comparison that must hold for the node to pass.
+    fn conditions(&self, see: &mut impl FnMut(&str, &Test)) {
+        match self {
+            Self::Tag { key, test } => see(key, test),
+            Self::All(nodes) => nodes.iter().for_each(|node| node.conditions(see)),
+            Self::Any(_) | Self::Not(_) => {}
+        }
+    }
+
     fn passes(&self, tags: &BTreeMap<String, String>) -> bool {
         match self {
             Self::Tag { key, test } => test.passes(tags.get(key).map(String::as_str)),

@@ -46,6 +46,17 @@ pub(crate) enum DistanceRule {
     Omitted,
 }
 
+impl DistanceRule {
+    /// A distance as it is told.
+    pub(crate) fn shown(self, distance: Metres) -> Option<Metres> {
+        match self {
+            Self::Exact => Some(distance),
+            Self::Rounded(step) => Some(Metres((distance.0 / step.0).ceil() * step.0)),
+            Self::Omitted => None,
+        }
+    }
+}
+
 /// The `geo` section of a namespace.
 #[derive(Clone, Debug)]
 pub(crate) struct GeoOptions {

@@ -1,6 +1,7 @@
 //! Channels and what is kept under a channel's name: publications, history and its recovery,
 //! presence, namespaces. Pure: no IO, no clock, no wire format.
 
+mod audience;
 mod filter;
 mod fossil;
 mod geo;
@@ -13,6 +14,7 @@ mod publication;
 mod recovery;
 mod view;
 
+pub(crate) use audience::Audience;
 pub(crate) use filter::{FilterPart, TagFilter};
 pub(crate) use fossil::patch;
 #[cfg(test)]
@@ -35,4 +37,4 @@ pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 pub(crate) use recovery::{Recovery, recover, recovery_query};
-pub(crate) use view::{AreaSource, Fence, View};
+pub(crate) use view::{AreaSource, Fence, View, around};

@@ -22,6 +22,10 @@ pub(crate) enum AreaSource {
         key: Arc<str>,
         radius: Metres,
     },
+    /// In an event channel, a box in the tags `lat` and `lng`: what a tag filter asks for.
+    TagBox(Arc<Area>),
+    /// In an event channel, values of the tag `cell`.
+    TagCells(Arc<[Arc<str>]>),
     /// The `count` objects nearest to a place, none farther than `within`.
     Nearest {
         count: usize,
@@ -77,16 +81,21 @@ impl AreaSource {
         zones: &Zones,
     ) -> Result<Arc<Area>, Refusal> {
         Ok(match self {
-            Self::Fixed(area) => area.clone(),
+            Self::Fixed(area) | Self::TagBox(area) => area.clone(),
             Self::Zone(name) => {
                 zones.find(name).ok_or_else(|| Refusal::UnknownZone(name.clone()))?
             }
             Self::FollowMe { radius } => Arc::new(around(position, *radius)),
-            Self::FollowObject { .. } => Arc::new(Area::Empty),
+            Self::FollowObject { .. } | Self::TagCells(_) => Arc::default(),
             Self::Nearest { to, within, .. } => {
                 Arc::new(around(Some(*to), within.unwrap_or(FARTHEST)))
             }
         })
+    }
+
+    /// Whether events are found by their tags rather than by their place.
+    pub(crate) fn is_by_tags(&self) -> bool {
+        matches!(self, Self::TagBox(_) | Self::TagCells(_))
     }
 }
 

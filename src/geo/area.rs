@@ -8,9 +8,10 @@ use super::error::GeoError;
 use super::point::{FARTHEST, LatLng, Metres, Point, UnitVector, chord_squared_of};
 
 /// A closed set of places on the Earth.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Area {
     /// No place: what follows an object that is not there.
+    #[default]
     Empty,
     Circle(Circle),
     /// Every part together.
@@ -51,6 +52,15 @@ impl Circle {
 }
 
 impl Area {
+    /// Whether an event of that place is in the area: a point that it contains, a shape that it
+    /// meets.
+    pub(crate) fn has(&self, place: &Place) -> bool {
+        match &place.shape {
+            None => self.contains(&place.at),
+            Some(shape) => self.meets(shape),
+        }
+    }
+
     pub(crate) fn contains(&self, point: &Point) -> bool {
         match self {
             Self::Empty => false,

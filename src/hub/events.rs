@@ -1,38 +1,51 @@
 //! A geo event channel: each publication goes to the subscribers whose area contains its place, if
 //! they are within its reach.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::fan_out::{Encoder, FanOut, Numbered, Work};
+use super::fan_out::{Continuity, Encoder, FanOut, Numbered, Work};
 use super::lane::{AreaChange, Join, Mailbox, Turn};
 use super::members::{Member, Slots};
 use crate::base::{SessionId, SubId};
-use crate::channel::{AreaSource, Channel, EventKind, Mail, Moved, Publication, Refusal, View};
-use crate::geo::{Area, AreaIndex, Circle, Point, Zones};
+use crate::channel::{
+    AreaSource, Audience, Channel, EventKind, GeoOptions, Mail, Moved, Publication, Refusal, View,
+    around,
+};
+use crate::geo::{Area, AreaIndex, LatLng, Metres, Place};
 
 /// The subscribers of one channel, found by place.
 #[derive(Debug)]
 pub(super) struct EventRoom<M> {
+    options: Arc<GeoOptions>,
     members: Slots<(SessionId, SubId), Viewer<M>>,
-    index: AreaIndex,
+    areas: AreaIndex,
+    /// Areas that are ranges of the tags `lat` and `lng`: found by those, wherever the event is.
+    tag_boxes: AreaIndex,
+    tag_boxed: usize,
+    /// Subscribers by value of the tag `cell`.
+    tag_cells: HashMap<Arc<str>, Vec<u32>>,
     numbered: Numbered,
 }
 
 #[derive(Debug)]
 struct Viewer<M> {
     member: Member<M>,
-    view: Arc<View>,
+    shows_distance: bool,
     source: AreaSource,
-    area: Arc<Area>,
-    /// The session's last position, which a publication's reach must contain.
-    position: Option<Point>,
+    /// The area as it is, and where the session is: both sides of the match.
+    audience: Audience,
 }
 
 impl<M: Mailbox> EventRoom<M> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(options: Arc<GeoOptions>) -> Self {
         Self {
+            options,
             members: Slots::default(),
-            index: AreaIndex::default(),
+            areas: AreaIndex::default(),
+            tag_boxes: AreaIndex::default(),
+            tag_boxed: 0,
+            tag_cells: HashMap::new(),
             numbered: Numbered::default(),
         }
     }
@@ -49,23 +62,28 @@ impl<M: Mailbox> EventRoom<M> {
     ) -> Result<(), Refusal> {
         let source = view.area.clone();
         let area = source.resolve(view.position, turn.zones)?;
+        let audience = Audience {
+            area: area.clone(),
+            within: view.within.clone(),
+            position: view.position,
+            filters: [view.filter.clone(), join.delivery.tags.clone()],
+        };
         let (key, mailbox) = ((join.session, join.sub), join.mailbox.clone());
         let viewer = Viewer {
+            shows_distance: view.distance,
             member: Member::from(join),
-            view: view.clone(),
-            source,
-            area: area.clone(),
-            position: view.position,
+            source: source.clone(),
+            audience,
         };
         let slot = self.members.add(key, viewer);
-        self.index.insert(slot, area);
+        self.index(slot, &source, area);
         mailbox.post(Mail::Joined { sub: key.1, snapshot: None });
         Ok(())
     }
 
     pub(super) fn leave(&mut self, session: SessionId, sub: SubId) -> bool {
-        let Some((slot, _)) = self.members.remove(&(session, sub)) else { return false };
-        self.index.remove(slot);
+        let Some((slot, viewer)) = self.members.remove(&(session, sub)) else { return false };
+        self.forget(slot, &viewer.source);
         true
     }
 
@@ -73,13 +91,27 @@ impl<M: Mailbox> EventRoom<M> {
         self.members.keys().filter(|key| key.0 == session).map(|key| key.1).collect()
     }
 
-    pub(super) fn begin(&mut self, channel: Channel, kind: EventKind) -> Option<FanOut> {
-        let continuity = self.numbered.follow(&kind)?;
-        let work = match &kind {
-            EventKind::Publication { publication, .. } => Work::Matched(self.audience(publication)),
-            _ => Work::Everyone { step: None },
+    pub(super) fn begin(
+        &mut self,
+        channel: Channel,
+        kind: EventKind,
+        turn: &mut Turn<'_>,
+    ) -> Option<FanOut> {
+        // Everyone is told of a hole: what was missed may have been in any area.
+        if self.numbered.follow(&kind)? == Continuity::Hole {
+            for (_, Viewer { member, .. }) in self.members.iter() {
+                member.mailbox.post(Mail::Gap { sub: member.sub });
+                turn.posted += 1;
+            }
+        }
+        let slots = match &kind {
+            EventKind::Publication { publication, .. } => self.audience_of(publication),
+            EventKind::Join(_) | EventKind::Leave(_) => {
+                self.members.iter().map(|(slot, _)| slot).collect()
+            }
+            EventKind::Fix(..) | EventKind::Removed { .. } | EventKind::Gap => return None,
         };
-        Some(FanOut::new(channel, kind, work, continuity))
+        Some(FanOut::new(channel, kind, Work::Matched(slots), Continuity::Next))
     }
 
     pub(super) fn deliver(
@@ -88,8 +120,16 @@ impl<M: Mailbox> EventRoom<M> {
         portion: usize,
         encoder: &mut impl Encoder,
     ) -> bool {
-        let _ = (fan_out, portion, encoder);
-        false
+        for _ in 0..portion {
+            let Some(slot) = fan_out.next_slot() else { return false };
+            let viewer = self.members.get(slot).expect("nobody leaves while an event is delivered");
+            let away = viewer.shows_distance.then(|| self.away(viewer, fan_out)).flatten();
+            match away {
+                Some(away) => fan_out.tell_at(&viewer.member, away, encoder),
+                None => fan_out.tell(&viewer.member, encoder),
+            }
+        }
+        true
     }
 
     pub(super) fn change(
@@ -99,18 +139,137 @@ impl<M: Mailbox> EventRoom<M> {
         change: AreaChange,
         turn: &mut Turn<'_>,
     ) {
-        let _ = (session, sub, change, turn);
+        let Some(slot) = self.members.find(&(session, sub)) else { return };
+        let viewer = self.members.get_mut(slot).expect("found just above");
+        match change {
+            AreaChange::Moved { area: source, token } => {
+                let resolved = source.resolve(viewer.audience.position, turn.zones);
+                let moved = resolved.as_ref().map(|_| Moved::default()).map_err(Clone::clone);
+                viewer.member.mailbox.post(Mail::Moved { sub, token, moved: Box::new(moved) });
+                turn.posted += 1;
+                if let Ok(area) = resolved {
+                    self.replace(slot, source, area);
+                }
+            }
+            AreaChange::Located(at) => {
+                viewer.audience.position = Some(at);
+                if let AreaSource::FollowMe { radius } = viewer.source {
+                    self.resize(slot, Arc::new(around(Some(at), radius)));
+                }
+            }
+            AreaChange::Followed(at) => {
+                if let AreaSource::FollowObject { radius, .. } = viewer.source {
+                    self.resize(slot, Arc::new(around(at, radius)));
+                }
+            }
+        }
     }
 
+    /// Areas that are the zone of this name (`None`: any) are what it is now; nothing where it is
+    /// gone.
     pub(super) fn zones_changed(&mut self, changed: Option<&str>, turn: &mut Turn<'_>) {
-        let _ = (changed, turn);
+        let of_zone = |source: &AreaSource| match source {
+            AreaSource::Zone(name) => changed.is_none_or(|changed| *changed == **name),
+            _ => false,
+        };
+        let slots: Vec<(u32, AreaSource)> = self
+            .members
+            .iter()
+            .filter(|(_, viewer)| of_zone(&viewer.source))
+            .map(|(slot, viewer)| (slot, viewer.source.clone()))
+            .collect();
+        for (slot, source) in slots {
+            let area = source.resolve(None, turn.zones).unwrap_or_else(|_| Arc::new(Area::Empty));
+            self.resize(slot, area);
+        }
     }
 
-    fn audience(&mut self, publication: &Publication) -> Vec<u32> {
+    /// Slots of those who get a publication, in the order of their slots.
+    fn audience_of(&mut self, publication: &Publication) -> Vec<u32> {
         let mut found = Vec::new();
         if let Some(place) = &publication.place {
-            self.index.matches(place, &mut found);
+            self.areas.matches(place, &mut found);
         }
+        if self.tag_boxed > 0
+            && let Some(at) = self.tagged(publication)
+        {
+            self.tag_boxes.matches(&Place { at: at.into(), shape: None }, &mut found);
+        }
+        if let Some(slots) =
+            publication.tags.get(TAG_CELL).and_then(|cell| self.tag_cells.get(cell.as_str()))
+        {
+            found.extend(slots);
+        }
+        found.sort_unstable();
+        found.retain(|slot| {
+            let viewer = self.members.get(*slot).expect("what is indexed is there");
+            viewer.audience.admits(publication)
+        });
         found
     }
+
+    fn tagged(&self, publication: &Publication) -> Option<LatLng> {
+        let number = |key: &str| publication.tags.get(key)?.parse::<f64>().ok();
+        LatLng::new(number(&self.options.lat)?, number(&self.options.lng)?).ok()
+    }
+
+    fn away(&self, viewer: &Viewer<M>, fan_out: &FanOut) -> Option<Metres> {
+        let place = fan_out.place()?;
+        let center = viewer.audience.area.center()?;
+        self.options.distance.shown(center.distance(&place.at))
+    }
+
+    fn index(&mut self, slot: u32, source: &AreaSource, area: Arc<Area>) {
+        match source {
+            AreaSource::TagBox(_) => {
+                self.tag_boxes.insert(slot, area);
+                self.tag_boxed += 1;
+            }
+            AreaSource::TagCells(cells) => {
+                for cell in cells.iter() {
+                    self.tag_cells.entry(cell.clone()).or_default().push(slot);
+                }
+            }
+            _ => self.areas.insert(slot, area),
+        }
+    }
+
+    fn forget(&mut self, slot: u32, source: &AreaSource) {
+        match source {
+            AreaSource::TagBox(_) => {
+                self.tag_boxes.remove(slot);
+                self.tag_boxed -= 1;
+            }
+            AreaSource::TagCells(cells) => {
+                for cell in cells.iter() {
+                    if let Some(slots) = self.tag_cells.get_mut(cell) {
+                        slots.retain(|one| *one != slot);
+                        if slots.is_empty() {
+                            self.tag_cells.remove(cell);
+                        }
+                    }
+                }
+            }
+            _ => self.areas.remove(slot),
+        }
+    }
+
+    fn replace(&mut self, slot: u32, source: AreaSource, area: Arc<Area>) {
+        let viewer = self.members.get_mut(slot).expect("whose area changes is there");
+        let before = std::mem::replace(&mut viewer.source, source.clone());
+        viewer.audience.area = area.clone();
+        if before.is_by_tags() || source.is_by_tags() {
+            self.forget(slot, &before);
+        }
+        self.index(slot, &source, area);
+    }
+
+    fn resize(&mut self, slot: u32, area: Arc<Area>) {
+        let viewer = self.members.get_mut(slot).expect("whose area changes is there");
+        viewer.audience.area = area.clone();
+        self.areas.insert(slot, area);
+    }
 }
+
+/// The tag that holds the cell of an event.
+const TAG_CELL: &str = "cell";

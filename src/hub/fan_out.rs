@@ -6,7 +6,8 @@ use super::deltas::Step;
 use super::lane::Mailbox;
 use super::members::Member;
 use crate::base::Encoding;
-use crate::channel::{Channel, EpochTag, EventKind, Mail, PushBody};
+use crate::channel::{Channel, EpochTag, EventKind, Mail, Publication, PushBody};
+use crate::geo::{Metres, Place};
 
 /// Turns an event into the bytes that all its subscribers of one encoding share.
 pub(crate) trait Encoder {
@@ -14,6 +15,14 @@ pub(crate) trait Encoder {
 
     /// A publication for subscribers with deltas.
     fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody;
+
+    /// A publication for one subscriber, with its distance as the tag `distance_m`.
+    fn encode_at(
+        &mut self,
+        encoding: Encoding,
+        publication: &Publication,
+        away: Metres,
+    ) -> PushBody;
 }
 
 /// The delivery of one event, done in portions so that a large channel does not hold up its lane's
@@ -63,8 +72,32 @@ impl FanOut {
         self.delivered
     }
 
-    pub(super) fn has_gap(&self) -> bool {
-        self.gap
+    /// The next slot of a geo channel that is to be told.
+    pub(super) fn next_slot(&mut self) -> Option<u32> {
+        let Work::Matched(slots) = &self.work else { return None };
+        let slot = slots.get(self.next).copied();
+        self.next += 1;
+        slot
+    }
+
+    pub(super) fn place(&self) -> Option<&Place> {
+        match &self.kind {
+            EventKind::Publication { publication, .. } => publication.place.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A publication, with how far it is from the centre of the subscriber's area.
+    pub(super) fn tell_at<M: Mailbox>(
+        &mut self,
+        member: &Member<M>,
+        away: Metres,
+        encoder: &mut impl Encoder,
+    ) {
+        let EventKind::Publication { publication, .. } = &self.kind else { return };
+        let body = encoder.encode_at(member.encoding, publication, away);
+        member.mailbox.post(Mail::Push { sub: member.sub, epoch: self.epoch, body });
+        self.delivered += 1;
     }
 
     pub(super) fn tell<M: Mailbox>(&mut self, member: &Member<M>, encoder: &mut impl Encoder) {

@@ -332,7 +332,7 @@ impl<M: Mailbox> Lane<M> {
         }
         let fan_out = self.in_room(&channel, now, |room, turn| match room {
             Room::Plain(room) => room.begin(channel.clone(), kind),
-            Room::Events(room) => room.begin(channel.clone(), kind),
+            Room::Events(room) => room.begin(channel.clone(), kind, turn),
             Room::Objects(room) => room.begin(channel.clone(), kind, turn),
         });
         self.follow_up(now);
@@ -418,7 +418,7 @@ impl<M: Mailbox> Lane<M> {
 impl<M: Mailbox> Room<M> {
     fn of(options: &Arc<GeoOptions>) -> Self {
         match options.kind {
-            GeoKind::Events => Self::Events(Box::new(EventRoom::new())),
+            GeoKind::Events => Self::Events(Box::new(EventRoom::new(options.clone()))),
             GeoKind::Objects => Self::Objects(Box::new(ObjectRoom::new(options.clone()))),
         }
     }
