@@ -9,6 +9,12 @@ pub(crate) const PARTITIONS: usize = 64;
 pub(crate) const LANES_MAX: usize = 64;
 /// Inputs that wait for a lane; a publisher waits for a place before it appends.
 pub(crate) const LANE_QUEUE: usize = 4096;
+/// How long a lane lets what it has for a full lane wait before it looks again.
+pub(crate) const LANE_RETRY: Duration = Duration::from_millis(1);
+/// Areas that clients moved and that are kept for when they come back.
+pub(crate) const MOVED_AREAS: usize = 100_000;
+/// What fences of the server's tell and waits to be published or sent.
+pub(crate) const FENCE_QUEUE: usize = 65_536;
 /// Mailboxes that one event fills in one go.
 pub(crate) const FAN_OUT_CHUNK: usize = 512;
 /// Mailboxes that a lane fills before it lets the connections run, about 0.5 ms. It decides how many
@@ -111,6 +117,18 @@ pub(crate) const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const PING_GRACE: Duration = Duration::from_secs(10);
 /// Bytes of an answer of the server API that the API client takes.
 pub(crate) const API_ANSWER_BYTES: usize = 64 << 20;
+
+/// Bytes of an object's key.
+pub(crate) const OBJECT_KEY_BYTES: usize = 255;
+/// Calls of `geo.move` under way for one subscription.
+pub(crate) const MOVES: usize = 16;
+/// Objects in one answer to `geo.nearby`, at most and unless asked for otherwise.
+pub(crate) const QUERY_OBJECTS: usize = 1000;
+pub(crate) const QUERY_PAGE: usize = 100;
+/// Objects that a query or an area of the nearest may name.
+pub(crate) const NEAREST: usize = 100;
+/// Objects in one page of a map.
+pub(crate) const MAP_PAGE_MAX: usize = 1000;
 
 /// Bytes of a configuration file or of one environment variable.
 pub(crate) const CONFIG_BYTES: usize = 1 << 20;

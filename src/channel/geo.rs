@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::geo::Metres;
+use std::sync::Arc;
+
+use crate::channel::{Fix, Publication};
+use crate::geo::json::{self, PlaceFields};
+use crate::geo::{GeoError, Metres, Point};
 
 /// What the publications of a geo channel are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +97,54 @@ pub(crate) struct GeoOptions {
     pub(crate) cross_speed_max: Option<f64>,
     /// Least time between two publications that JavaScript clients are asked for.
     pub(crate) publish_debounce: Option<Duration>,
+}
+
+impl GeoOptions {
+    /// The names of the fields that hold a place.
+    pub(crate) fn fields(&self) -> PlaceFields<'_> {
+        PlaceFields { lat: &self.lat, lng: &self.lng }
+    }
+
+    /// A place as this namespace knows it.
+    pub(crate) fn snapped(&self, at: Point) -> Point {
+        self.snap.map_or(at, |resolution| json::snap(at, resolution))
+    }
+
+    /// A fix as this namespace knows it. Where places are coarsened, nothing may tell more: speed,
+    /// heading and accuracy go.
+    pub(crate) fn coarsened(&self, fix: Fix) -> Fix {
+        if self.snap.is_none() {
+            return fix;
+        }
+        Fix {
+            point: self.snapped(fix.point),
+            accuracy: None,
+            speed_mps: None,
+            heading_deg: None,
+            ..fix
+        }
+    }
+
+    /// Gives an event its place and reach, from its data or tags, both as this namespace knows
+    /// them. `place` and `reach` come from the publisher where it said them apart.
+    pub(crate) fn locate(&self, publication: &mut Publication) -> Result<(), GeoError> {
+        let fields = self.fields();
+        if let Some(resolution) = self.snap {
+            publication.data = json::coarsen(&publication.data, &fields, resolution);
+        }
+        let located = json::place_of(&publication.data, &fields, &publication.tags)?;
+        if let Some(located) = located {
+            publication.reach = publication.reach.take().or(located.reach);
+            let place = publication.place.take();
+            publication.place = Some(place.unwrap_or_else(|| Arc::new(located.place)));
+        }
+        match publication.place {
+            Some(_) => Ok(()),
+            None => {
+                Err(GeoError::new(format!("data.{}", self.lat), "missing: an event has a place"))
+            }
+        }
+    }
 }
 
 impl Default for GeoOptions {

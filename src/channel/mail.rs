@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::{Moment, SubId, UnixMillis};
 use crate::channel::{
-    Change, Channel, Happening, Moved, Reason, Refusal, Sighting, Since, TagFilter, View,
+    Audience, Change, Channel, Happening, Moved, Reason, Refusal, Sighting, Since, TagFilter, View,
 };
 use crate::geo::Metres;
 
@@ -15,8 +15,7 @@ use crate::geo::Metres;
 #[derive(Clone, Debug)]
 pub(crate) enum Mail {
     /// The lane has the subscription: every later event of the channel comes through this mailbox.
-    /// In an object channel, with the objects that are in the area now.
-    Joined { sub: SubId, snapshot: Option<Arc<[Sighting]>> },
+    Joined { sub: SubId, at: Start },
     /// The lane does not take the subscription: nothing more comes for it.
     Refused { sub: SubId, refusal: Box<Refusal> },
     /// Something happened to an object, as this subscription sees it.
@@ -36,6 +35,16 @@ pub(crate) enum Mail {
     Gap { sub: SubId },
     /// The server's word to the session itself.
     Server(Box<ServerCommand>),
+}
+
+/// What a subscription begins with.
+#[derive(Clone, Debug)]
+pub(crate) enum Start {
+    Plain,
+    /// In a geo event channel: who it is, for what it recovers.
+    Events(Arc<Audience>),
+    /// In an object channel: the objects that are in the area now, by key.
+    Objects(Arc<[Sighting]>),
 }
 
 /// Tells successive streams of one channel apart, in what room a mailbox entry has: equal for equal
@@ -121,6 +130,9 @@ pub(crate) struct ServerSubscribe {
     pub(crate) info: Bytes,
     /// JSON for the client, in the subscribe push.
     pub(crate) data: Bytes,
+    /// In a geo channel whose label is no area: the area and what is told of it, as in a client's
+    /// subscribe data.
+    pub(crate) area: Bytes,
     pub(crate) overrides: Overrides,
     /// Recover from here first.
     pub(crate) recover_since: Option<Since>,

@@ -24,7 +24,7 @@ pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
 pub(crate) use mail::{
-    Delivery, DeltaBody, EpochTag, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe,
+    Delivery, DeltaBody, EpochTag, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe, Start,
 };
 pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]
@@ -37,4 +37,4 @@ pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 pub(crate) use recovery::{Recovery, recover, recovery_query};
-pub(crate) use view::{AreaSource, Fence, View, around};
+pub(crate) use view::{AreaSource, Fence, ObjectQuery, View, around};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use crate::channel::GeoOptions;
 use crate::channel::name::ChannelRules;
 
 /// Who may do one kind of thing in a channel, besides those whom a token or capability lets.
@@ -71,6 +72,8 @@ pub(crate) struct NamespaceOptions {
     pub(crate) channel_regex: Option<Regex>,
     /// Data is opaque bytes: JSON clients are refused.
     pub(crate) binary: bool,
+    /// Its channels are of events or objects that have a place.
+    pub(crate) geo: Option<Arc<GeoOptions>>,
 }
 
 impl NamespaceOptions {

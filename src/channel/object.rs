@@ -159,3 +159,35 @@ pub(crate) enum Refusal {
     #[error("fences: at most {0} in a channel")]
     TooManyFences(usize),
 }
+
+impl Happening {
+    /// As deliveries name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Enter => "enter",
+            Self::Move => "move",
+            Self::Exit => "exit",
+            Self::Inside => "inside",
+            Self::Outside => "outside",
+            Self::Cross => "cross",
+            Self::Dwell => "dwell",
+            Self::Approach => "approach",
+        }
+    }
+}
+
+impl Reason {
+    /// As deliveries name it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Created => "created",
+            Self::Deleted => "deleted",
+            Self::Expired => "expired",
+            Self::Offline => "offline",
+            Self::Filter => "filter",
+            Self::AreaChanged => "area_changed",
+            Self::Snapshot => "snapshot",
+        }
+    }
+}

@@ -103,3 +103,18 @@ impl AreaSource {
 pub(crate) fn around(center: Option<Point>, radius: Metres) -> Area {
     center.map_or(Area::Empty, |center| Area::Circle(Circle::new(center, radius)))
 }
+
+/// What may be asked of a channel of objects.
+#[derive(Clone, Debug)]
+pub(crate) enum ObjectQuery {
+    /// The objects in an area, by key, those behind `after`.
+    Nearby {
+        area: AreaSource,
+        position: Option<Point>,
+        within: Option<Arc<Area>>,
+        limit: usize,
+        after: Option<Arc<str>>,
+    },
+    /// The nearest objects, nearest first.
+    Nearest { to: Point, count: usize, within: Option<Metres>, allowed: Option<Arc<Area>> },
+}

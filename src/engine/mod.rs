@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use crate::base::{ClientId, Now, Partition};
 use crate::channel::{
-    Channel, ClientDetails, Event, HistoryPage, HistoryQuery, NamespaceOptions, Position,
-    Publication,
+    Channel, ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, NamespaceOptions,
+    Position, Publication,
 };
 
 /// A future that an engine returns; polled by the caller's task.
@@ -82,6 +82,13 @@ pub(crate) trait Broker: Send + Sync + Debug {
         options: PublishOptions,
         now: Now,
     ) -> Pending<'a, Result<Position, EngineError>>;
+
+    /// Distributes what is neither numbered nor kept, in order with publications.
+    fn emit<'a>(
+        &'a self,
+        channel: &'a Channel,
+        kind: EventKind,
+    ) -> Pending<'a, Result<(), EngineError>>;
 
     /// Distributes a join (`true`) or leave (`false`), unnumbered, in order with publications.
     fn announce<'a>(

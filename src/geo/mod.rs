@@ -6,6 +6,7 @@ mod area;
 mod detect;
 mod error;
 mod index;
+pub(crate) mod json;
 mod point;
 mod points;
 mod zones;

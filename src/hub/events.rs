@@ -9,8 +9,8 @@ use super::lane::{AreaChange, Join, Mailbox, Turn};
 use super::members::{Member, Slots};
 use crate::base::{SessionId, SubId};
 use crate::channel::{
-    AreaSource, Audience, Channel, EventKind, GeoOptions, Mail, Moved, Publication, Refusal, View,
-    around,
+    AreaSource, Audience, Channel, EventKind, GeoOptions, Mail, Moved, Publication, Refusal, Start,
+    View, around,
 };
 use crate::geo::{Area, AreaIndex, LatLng, Metres, Place};
 
@@ -73,11 +73,12 @@ impl<M: Mailbox> EventRoom<M> {
             shows_distance: view.distance,
             member: Member::from(join),
             source: source.clone(),
-            audience,
+            audience: audience.clone(),
         };
         let slot = self.members.add(key, viewer);
         self.index(slot, &source, area);
-        mailbox.post(Mail::Joined { sub: key.1, snapshot: None });
+        let at = Start::Events(Arc::new(audience));
+        mailbox.post(Mail::Joined { sub: key.1, at });
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use super::room::PlainRoom;
 use crate::base::{Encoding, Moment, Now, SessionId, SubId};
 use crate::channel::{
     AreaSource, Channel, Delivery, Event, EventKind, Fence, GeoKind, GeoOptions, Happening, Mail,
-    Object, Reason, Refusal,
+    Object, ObjectQuery, Reason, Refusal, Sighting,
 };
 use crate::geo::{Point, Zones};
 
@@ -258,6 +258,18 @@ impl<M: Mailbox> Lane<M> {
         match self.rooms.get(channel)? {
             Room::Objects(room) => Some(room),
             Room::Plain(_) | Room::Events(_) => None,
+        }
+    }
+
+    /// Answers a query of a channel of objects, with whether there are more.
+    pub(crate) fn query(
+        &self,
+        channel: &Channel,
+        query: &ObjectQuery,
+    ) -> Result<(Vec<Sighting>, bool), Refusal> {
+        match self.rooms.get(channel) {
+            Some(Room::Objects(room)) => room.query(query, &self.zones),
+            Some(Room::Plain(_) | Room::Events(_)) | None => Ok((Vec::new(), false)),
         }
     }
 

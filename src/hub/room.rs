@@ -5,7 +5,7 @@ use super::fan_out::{Encoder, FanOut, Numbered, Work};
 use super::lane::{Join, Mailbox};
 use super::members::Member;
 use crate::base::{SessionId, SubId};
-use crate::channel::{Channel, EventKind, Mail};
+use crate::channel::{Channel, EventKind, Mail, Start};
 use std::collections::HashMap;
 
 /// A channel that has subscribers here.
@@ -37,7 +37,7 @@ impl<M: Mailbox> PlainRoom<M> {
         assert!(before.is_none(), "a session numbers each of its subscriptions once");
         self.deltas.count(join.delivery.delta);
         self.subscribers.push(Member::from(join));
-        mailbox.post(Mail::Joined { sub, snapshot: None });
+        mailbox.post(Mail::Joined { sub, at: Start::Plain });
     }
 
     pub(super) fn leave(&mut self, session: SessionId, sub: SubId) -> bool {

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::{Encoding, Moment, SessionId, SubId, limits};
+use crate::base::{Encoding, Moment, Now, SessionId, SubId, limits};
 use crate::channel::{
     Channel, ClientDetails, Delivery, DeltaBody, Event, EventKind, FilterPart, Mail, Publication,
     PushBody, TagFilter,
 };
+use crate::geo::Metres;
 
 #[derive(Clone, Debug, Default)]
 struct Pile(Rc<RefCell<Vec<Mail>>>);
@@ -34,10 +35,15 @@ impl Encoder for Plain {
         PushBody { delta, ..whole }
     }
 
+    fn encode_at(&mut self, encoding: Encoding, at: &Publication, _: Metres) -> PushBody {
+        let (publication, epoch) = (Arc::new(at.clone()), "".into());
+        self.encode(encoding, &EventKind::Publication { publication, epoch })
+    }
+
     fn encode(&mut self, _: Encoding, event: &EventKind) -> PushBody {
         let offset = match event {
             EventKind::Publication { publication, .. } => publication.offset,
-            EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => 0,
+            _ => 0,
         };
         PushBody {
             offset,
@@ -61,7 +67,7 @@ fn publication(name: u8, offset: u64, epoch: &str) -> Event {
 }
 
 fn run(lane: &mut Lane<Pile>, input: Input<Pile>, portion: usize) {
-    if let Some(mut fan_out) = lane.apply(input) {
+    if let Some(mut fan_out) = lane.apply(input, Now::default()) {
         while lane.deliver(&mut fan_out, portion, &mut Plain) {}
     }
 }
@@ -79,10 +85,10 @@ fn join(name: u8, session: u64, sub: u32, mailbox: &Pile) -> Input<Pile> {
 
 fn seen(mailbox: &Pile) -> Vec<String> {
     let one = |mail: &Mail| match mail {
-        Mail::Joined { sub } => format!("joined {}", sub.0),
+        Mail::Joined { sub, .. } => format!("joined {}", sub.0),
         Mail::Push { sub, body, .. } => format!("push {} {}", sub.0, body.offset),
         Mail::Gap { sub } => format!("gap {}", sub.0),
-        Mail::Server(_) => unreachable!("lanes post no server commands"),
+        other => unreachable!("a plain channel posts no {other:?}"),
     };
     mailbox.0.borrow().iter().map(one).collect()
 }
@@ -152,7 +158,7 @@ fn steps_of(mailbox: &Pile) -> Vec<(u64, Option<Bytes>)> {
         Mail::Push { body, .. } => {
             body.delta.as_ref().map(|delta| (delta.sequence, delta.patch.clone()))
         }
-        Mail::Joined { .. } | Mail::Gap { .. } | Mail::Server(_) => None,
+        _ => None,
     };
     mailbox.0.borrow().iter().filter_map(one).collect()
 }
@@ -176,7 +182,8 @@ fn a_delta_is_taken_from_the_publication_before_where_the_publisher_wants_it() {
     publish(&mut lane, 4, false, 1);
     publish(&mut lane, 5, true, limits::DELTA_BYTES + 1);
     publish(&mut lane, 6, true, 1);
-    let left = Input::Leave { channel: channel(1), session: SessionId(2), sub: SubId(1) };
+    let left =
+        Input::Leave(Subscriber { channel: channel(1), session: SessionId(2), sub: SubId(1) });
     run(&mut lane, left, 8);
     publish(&mut lane, 7, true, 1);
     run(&mut lane, join_with(3, &deltas, delivery), 8);
@@ -231,7 +238,7 @@ proptest! {
                 Act::Leave { name, session } => {
                     let sub = SubId(model.remove(&(name, session)).unwrap_or(0));
                     let session = SessionId(session);
-                    run(&mut lane, Input::Leave { channel: channel(name), session, sub }, portion);
+                    run(&mut lane, Input::Leave(Subscriber { channel: channel(name), session, sub }), portion);
                 }
                 Act::Publish { name } => {
                     offsets[usize::from(name)] += 1;

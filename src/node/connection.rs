@@ -65,6 +65,8 @@ enum Step {
     Received(Received),
     /// What was queued is written, and there was so much of it that other things had to wait.
     Room,
+    /// The session has more to tell and there is room for it.
+    More,
     Mail(Result<(), Overflow>),
     Answer(Answer),
     Timeout,
@@ -145,6 +147,9 @@ impl<T: Transport> Connection<T> {
             return Poll::Ready(Step::Answer(answer));
         }
         if unsent < limits::WRITE_HIGH_WATER {
+            if self.session.has_more() {
+                return Poll::Ready(Step::More);
+            }
             let room = limits::WRITE_HIGH_WATER - unsent;
             if let Poll::Ready(taken) = self.asker.mailbox.poll_take(context, room, &mut self.batch)
             {
@@ -245,6 +250,7 @@ impl<T: Transport> Connection<T> {
             }
             Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
             Step::Room => {}
+            Step::More => self.session.handle_room(now, actions),
         }
         None
     }
@@ -348,6 +354,8 @@ impl Node {
             Note::Failed { code } => self.metrics.reply_error(code),
             Note::Unsubscribed { code } => self.metrics.unsubscribed(code),
             Note::Recovered(recovered) => self.metrics.recovered(recovered),
+            Note::Conflated(count) => self.metrics.conflated(count),
+            Note::FixDropped => self.metrics.fix_dropped(),
         }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::mailbox::Mailbox;
-use crate::base::{ClientId, SessionId, limits};
-use crate::channel::{Mail, ServerCommand};
+use super::recall::{MovedAreas, Owner};
+use crate::base::{ClientId, Moment, SessionId, limits};
+use crate::channel::{AreaSource, Mail, ServerCommand};
 use crate::hub::Mailbox as _;
 
 /// A session that has connected.
@@ -49,6 +50,8 @@ enum Message {
     Enter(Entry, Option<ServerCommand>, oneshot::Sender<Entrance>),
     Exit(SessionId, String),
     Tell(Audience, ServerCommand, oneshot::Sender<usize>),
+    Remember(Owner, u64, AreaSource, Moment),
+    Recall(Owner, u64, Moment, oneshot::Sender<Option<AreaSource>>),
     Counts(oneshot::Sender<DirectoryCounts>),
     /// Nobody enters from here on; answers with everyone who is there.
     Close(oneshot::Sender<Vec<Mailbox>>),
@@ -84,6 +87,16 @@ impl Directory {
         self.ask(|reply| Message::Tell(audience, command, reply)).await.unwrap_or(0)
     }
 
+    /// Keeps an area that its owner moved.
+    pub(super) async fn remember(&self, owner: Owner, asked: u64, area: AreaSource, now: Moment) {
+        drop(self.0.send(Message::Remember(owner, asked, area, now)).await);
+    }
+
+    /// The area that was kept.
+    pub(super) async fn recall(&self, owner: Owner, asked: u64, now: Moment) -> Option<AreaSource> {
+        self.ask(|reply| Message::Recall(owner, asked, now, reply)).await.flatten()
+    }
+
     pub(super) async fn counts(&self) -> DirectoryCounts {
         self.ask(Message::Counts).await.unwrap_or_default()
     }
@@ -100,6 +113,7 @@ impl Directory {
 }
 
 async fn run(mut inbox: mpsc::Receiver<Message>, mut sessions: Sessions) {
+    let mut areas = MovedAreas::default();
     while let Some(message) = inbox.recv().await {
         match message {
             Message::Enter(entry, for_others, reply) => {
@@ -108,6 +122,10 @@ async fn run(mut inbox: mpsc::Receiver<Message>, mut sessions: Sessions) {
             Message::Exit(session, user) => sessions.exit(session, &user),
             Message::Tell(audience, command, reply) => {
                 answer(reply, sessions.tell(&audience, &command));
+            }
+            Message::Remember(owner, asked, area, now) => areas.remember(owner, asked, area, now),
+            Message::Recall(owner, asked, now, reply) => {
+                answer(reply, areas.recall(&owner, asked, now));
             }
             Message::Counts(reply) => answer(reply, sessions.counts()),
             Message::Close(reply) => {

@@ -1,9 +1,12 @@
 //! One event's bodies, encoded when the first subscriber needs them and shared by all others.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::base::{Encoding, Moment};
-use crate::channel::{self, EventKind, PushBody};
+use crate::channel::{self, EventKind, Publication, PushBody};
+use crate::geo::Metres;
 use crate::hub::{Encoder, Step};
 use crate::protocol::{self, Join, Leave, encode_push_body};
 use crate::session::wire;
@@ -38,6 +41,18 @@ impl Encoder for SharedEncoder {
         self.bodies(encoding).plain.get_or_insert_with(|| encode(encoding, event)).clone()
     }
 
+    fn encode_at(
+        &mut self,
+        encoding: Encoding,
+        publication: &Publication,
+        away: Metres,
+    ) -> PushBody {
+        let mut told = publication.clone();
+        told.tags.insert("distance_m".to_owned(), format!("{:.1}", away.0));
+        let kind = EventKind::Publication { publication: Arc::new(told), epoch: "".into() };
+        encode(encoding, &kind)
+    }
+
     fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody {
         if let Some(body) = &self.bodies(encoding).step {
             return body.clone();
@@ -52,7 +67,7 @@ impl Encoder for SharedEncoder {
 fn encode(encoding: Encoding, event: &EventKind) -> PushBody {
     let (offset, accepted) = match event {
         EventKind::Publication { publication, .. } => (publication.offset, publication.accepted),
-        EventKind::Join(_) | EventKind::Leave(_) | EventKind::Gap => (0, Moment::default()),
+        _ => (0, Moment::default()),
     };
     let body = match event {
         EventKind::Publication { publication, .. } => {
@@ -64,7 +79,9 @@ fn encode(encoding: Encoding, event: &EventKind) -> PushBody {
         EventKind::Leave(details) => {
             protocol::PushBody::Leave(Leave { info: Some(wire::client_info(details)) })
         }
-        EventKind::Gap => unreachable!("a gap is no push"),
+        EventKind::Fix(..) | EventKind::Removed { .. } | EventKind::Gap => {
+            unreachable!("neither a gap nor what happens to objects is a push of a stream")
+        }
     };
     PushBody { offset, accepted, bytes: encode_push_body(encoding, &body), delta: None }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::channel::Mail;
+use crate::channel::{Mail, Sighting, Start};
 
 /// The sending and receiving end alike; clones share one queue. Any number of lanes post, one
 /// connection task takes.
@@ -36,6 +36,8 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
+/// What an entry about an object costs besides its key and data, which all who are told share.
+const OBJECT_BYTES: usize = 160;
 /// What an entry costs besides its body.
 const ENTRY_BYTES: usize = size_of::<Mail>();
 
@@ -167,6 +169,17 @@ impl Queue {
 fn cost(mail: &Mail) -> usize {
     match mail {
         Mail::Push { body, .. } => ENTRY_BYTES + body.bytes.len(),
-        Mail::Joined { .. } | Mail::Gap { .. } | Mail::Server(_) => ENTRY_BYTES,
+        Mail::Object { change, .. } => {
+            let fix = &change.object.fix;
+            OBJECT_BYTES + fix.data.len() + fix.key.len()
+        }
+        Mail::Joined { at: Start::Objects(snapshot), .. } => {
+            ENTRY_BYTES + snapshot.len() * size_of::<Sighting>()
+        }
+        Mail::Joined { .. }
+        | Mail::Refused { .. }
+        | Mail::Moved { .. }
+        | Mail::Gap { .. }
+        | Mail::Server(_) => ENTRY_BYTES,
     }
 }

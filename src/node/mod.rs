@@ -5,8 +5,11 @@ mod api;
 mod connection;
 mod directory;
 mod encoder;
+mod fences;
+mod geo;
 mod lanes;
 mod mailbox;
+mod recall;
 mod requests;
 
 use std::sync::Arc;
@@ -17,7 +20,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::base::SessionId;
+use crate::base::{SessionId, limits};
 use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
@@ -31,7 +34,8 @@ pub(crate) use connection::{Agreement, serve};
 pub(crate) use directory::Audience;
 
 use directory::Directory;
-use lanes::Lanes;
+use fences::FenceOutlet;
+use lanes::{Lanes, Surroundings};
 
 /// What an operator sets about a node as a whole.
 #[derive(Clone, Debug)]
@@ -79,11 +83,14 @@ impl Node {
             Disconnect::ALL.iter().map(|disconnect| disconnect.code),
         );
         let tasks = TaskTracker::new();
-        let lanes = Lanes::start(options.lanes, &tasks, &metrics);
+        let stop = CancellationToken::new();
+        let (fences, told) = FenceOutlet::new(limits::FENCE_QUEUE, metrics.clone());
+        let surroundings =
+            Surroundings { clock, metrics: metrics.clone(), fences, stop: stop.clone() };
+        let lanes = Lanes::start(options.lanes, &tasks, &surroundings);
         let directory = Directory::start(&tasks, options.user_connection_limit);
         let boot = boot();
         let broker = MemoryEngine::new(&options.memory, boot, Arc::new(lanes.clone()));
-        let stop = CancellationToken::new();
         let node = Arc::new(Self {
             clock,
             metrics,
@@ -99,6 +106,12 @@ impl Node {
             draining: CancellationToken::new(),
             stop,
         });
+        node.tasks.spawn(fences::publish(
+            node.broker.clone(),
+            told,
+            node.context.subscribe(),
+            clock,
+        ));
         node.tasks.spawn(upkeep(node.clock, node.broker.clone(), node.stop.clone()));
         node
     }
@@ -126,6 +139,7 @@ impl Node {
             users: sessions.users,
             subscriptions: lanes.subscriptions,
             channels: lanes.channels,
+            objects: lanes.objects,
         })
     }
 

@@ -10,10 +10,14 @@ use std::task::{Context, Poll};
 use super::Node;
 use super::directory::{Entrance, Entry};
 use super::mailbox::Mailbox;
-use crate::base::SessionId;
-use crate::channel::{Channel, HistoryQuery, Publication, ServerCommand};
+use super::recall::Owner;
+use crate::base::{SessionId, SubId};
+use crate::channel::{
+    Channel, EventKind, Fix, GeoOptions, HistoryQuery, Publication, ServerCommand,
+};
 use crate::engine::{EngineError, PublishOptions, Retention};
-use crate::hub::{Input, Join};
+use crate::geo::Point;
+use crate::hub::{AreaChange, Input, Join, ObjectAct, Subscriber};
 use crate::protocol::Disconnect;
 use crate::session::{Answer, Origin, Request};
 
@@ -83,9 +87,47 @@ impl Asker {
                 node.lanes.send(&channel, Input::Join(join)).await;
             }
             Request::Leave { channel, sub } => {
-                let leave = Input::Leave { channel: channel.clone(), session, sub };
+                let leave = Input::Leave(Subscriber { channel: channel.clone(), session, sub });
                 node.lanes.send(&channel, leave).await;
             }
+            Request::Recall { user, device, channel, asked } => {
+                let owner = Owner { user, device, channel };
+                let now = node.clock.moment();
+                return Answer::Recalled(node.directory.recall(owner, asked, now).await);
+            }
+            Request::Remember { user, device, channel, asked, area } => {
+                let owner = Owner { user, device, channel };
+                node.directory.remember(owner, asked, area, node.clock.moment()).await;
+            }
+            Request::MoveArea { channel, sub, area, token } => {
+                let of = Subscriber { channel: channel.clone(), session, sub };
+                let change = AreaChange::Moved { area, token };
+                node.lanes.send(&channel, Input::Change { of, change }).await;
+            }
+            Request::Locate { subs, fix } => return self.locate(subs, fix).await,
+            Request::PublishFix { channel, fix, options } => {
+                let kind = EventKind::Fix(fix, options);
+                return published(node.broker.emit(&channel, kind).await);
+            }
+            Request::RemoveObject { channel, key } => {
+                return published(node.broker.emit(&channel, EventKind::Removed { key }).await);
+            }
+            Request::Offline { channel } => {
+                let act = ObjectAct::Offline(session);
+                node.lanes.send(&channel, Input::Objects { channel: channel.clone(), act }).await;
+            }
+            Request::Follow { objects, key, by: (channel, sub), options, begins } => {
+                let by = Subscriber { channel, session, sub };
+                let act = match begins {
+                    true => ObjectAct::Follow { key, by, options },
+                    false => ObjectAct::Unfollow { key, by },
+                };
+                node.lanes.send(&objects, Input::Objects { channel: objects.clone(), act }).await;
+            }
+            Request::Query { channel, query } => {
+                return Answer::Objects(node.query(&channel, query).await);
+            }
+            Request::ZonesAt { at } => return Answer::Zones(node.zones_at(at).await),
             Request::Publish { channel, publication } => {
                 return self.publish(&channel, publication).await;
             }
@@ -133,6 +175,33 @@ impl Asker {
         }
     }
 
+    /// Done when every lane has applied it.
+    async fn locate(
+        &self,
+        subs: Vec<(Channel, SubId, Point)>,
+        fix: Option<(Channel, Arc<Fix>, Arc<GeoOptions>)>,
+    ) -> Answer {
+        let (node, session) = (&self.node, self.origin.session);
+        let mut concerned = Vec::with_capacity(subs.len() + 1);
+        for (channel, sub, at) in subs {
+            let of = Subscriber { channel: channel.clone(), session, sub };
+            let change = AreaChange::Located(at);
+            node.lanes.send(&channel, Input::Change { of, change }).await;
+            concerned.push(channel);
+        }
+        if let Some((channel, fix, options)) = fix {
+            let kind = EventKind::Fix(fix, options);
+            if node.broker.emit(&channel, kind).await.is_err() {
+                return Answer::Unavailable;
+            }
+            concerned.push(channel);
+        }
+        for channel in concerned {
+            node.lanes.look(&channel, |_| ()).await;
+        }
+        Answer::Done
+    }
+
     async fn publish(&self, channel: &Channel, publication: Publication) -> Answer {
         let options = PublishOptions { retention: self.retention(channel), ..Default::default() };
         let now = self.node.clock.now();
@@ -153,6 +222,10 @@ impl Asker {
         let namespace = context.namespaces.find(channel.as_str())?;
         Retention::of(&namespace.options)
     }
+}
+
+fn published(result: Result<(), EngineError>) -> Answer {
+    result.map_or(Answer::Unavailable, |()| Answer::Published)
 }
 
 fn done(result: Result<(), EngineError>) -> Answer {

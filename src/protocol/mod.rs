@@ -26,7 +26,7 @@ pub(crate) use codec::{
 pub(crate) use command::SendRequest;
 pub(crate) use command::{
     Command, ConnectRequest, FilterNode, HistoryRequest, PublishRequest, RefreshRequest, Request,
-    SubRefreshRequest, SubscribeRequest, UnsubscribeRequest,
+    RpcRequest, SubRefreshRequest, SubscribeRequest, UnsubscribeRequest,
 };
 pub(crate) use disconnect::{Disconnect, UnsubscribeCode};
 pub(crate) use error::{ClientError, ErrorCode};
@@ -35,7 +35,8 @@ pub(crate) use push::{PushBody, PushTarget, encode_push_body, push_head};
 pub(crate) use reply::{
     ClientInfo, ConnectResult, HistoryResult, Join, Leave, PingResult, PresenceResult,
     PresenceStatsResult, Publication, PublishResult, Push, Refresh, RefreshResult, Reply,
-    SubRefreshResult, SubsEntry, Subscribe, SubscribeResult, Unsubscribe, UnsubscribeResult,
+    RpcResult, SubRefreshResult, SubsEntry, Subscribe, SubscribeResult, Unsubscribe,
+    UnsubscribeResult,
 };
 #[cfg(test)]
 pub(crate) use reply::{DisconnectPush, Error, Message};

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{ClientId, Moment, SubId, limits};
-use crate::channel::{Channel, ClientDetails, Delivery, HistoryPage, HistoryQuery, Publication};
+use crate::channel::{
+    AreaSource, Channel, ClientDetails, Delivery, Fix, GeoOptions, HistoryPage, HistoryQuery,
+    ObjectQuery, Publication, Refusal, Sighting,
+};
+use crate::geo::Point;
 use crate::protocol::Disconnect;
 
 /// Everything that one input made a session want.
@@ -53,6 +57,10 @@ pub(crate) enum Note {
     Unsubscribed { code: u32 },
     /// A subscriber that came back was told everything it missed, or not.
     Recovered(bool),
+    /// So many changes of objects were overtaken by later ones before the client was told.
+    Conflated(usize),
+    /// A fix that came without an id was wrong.
+    FixDropped,
 }
 
 impl Actions {
@@ -115,6 +123,63 @@ pub(crate) enum Request {
         sub: SubId,
         delivery: Delivery,
     },
+    /// Looks for the area that the user last gave the channel on the device, if it subscribes to
+    /// it as it did then.
+    Recall {
+        user: String,
+        device: String,
+        channel: Channel,
+        asked: u64,
+    },
+    /// Keeps the area for [`Request::Recall`].
+    Remember {
+        user: String,
+        device: String,
+        channel: Channel,
+        asked: u64,
+        area: AreaSource,
+    },
+    /// Gives a subscription another area; the lane says `Moved` through the mailbox.
+    MoveArea {
+        channel: Channel,
+        sub: SubId,
+        area: AreaSource,
+        token: u32,
+    },
+    /// The session is elsewhere, for these subscriptions, and so is its object; done when all lanes
+    /// have applied it.
+    Locate {
+        subs: Vec<(Channel, SubId, Point)>,
+        fix: Option<(Channel, Arc<Fix>, Arc<GeoOptions>)>,
+    },
+    PublishFix {
+        channel: Channel,
+        fix: Arc<Fix>,
+        options: Arc<GeoOptions>,
+    },
+    RemoveObject {
+        channel: Channel,
+        key: Arc<str>,
+    },
+    /// The session's own objects in the channel go.
+    Offline {
+        channel: Channel,
+    },
+    /// The subscription's area follows an object of the channel `objects`, or no longer does.
+    Follow {
+        objects: Channel,
+        key: Arc<str>,
+        by: (Channel, SubId),
+        options: Arc<GeoOptions>,
+        begins: bool,
+    },
+    Query {
+        channel: Channel,
+        query: ObjectQuery,
+    },
+    ZonesAt {
+        at: Point,
+    },
     Leave {
         channel: Channel,
         sub: SubId,
@@ -157,6 +222,12 @@ pub(crate) enum Answer {
     /// The node is going down.
     ShuttingDown,
     Published,
+    /// What was remembered.
+    Recalled(Option<AreaSource>),
+    /// With whether there are more.
+    Objects(Result<(Vec<Sighting>, bool), Refusal>),
+    /// Names of zones.
+    Zones(Vec<Arc<str>>),
     History(HistoryPage),
     Presence(Vec<(ClientId, Arc<ClientDetails>)>),
     PresenceStats {

@@ -1,8 +1,12 @@
 //! What becomes of the answers to a session's requests. They come in the order of the requests.
 
+use bytes::Bytes;
+
 use super::action::{Actions, Answer};
+use super::geo::Call;
 use super::{Phase, Session, wire};
 use crate::base::{Now, SubId, limits};
+use crate::channel::Delivery;
 use crate::protocol::{
     Disconnect, ErrorCode, HistoryResult, PresenceResult, PresenceStatsResult, PublishResult, Reply,
 };
@@ -29,6 +33,15 @@ pub(super) enum Expected {
     PresenceStats {
         id: u32,
     },
+    /// The subscribe goes on, with the area that was remembered.
+    Recalled {
+        sub: SubId,
+        delivery: Box<Delivery>,
+    },
+    Call {
+        id: u32,
+        call: Call,
+    },
 }
 
 impl Session {
@@ -45,6 +58,23 @@ impl Session {
     fn take_answer(&mut self, expected: Expected, answer: Answer, now: Now, actions: &mut Actions) {
         let reply = match (expected, answer) {
             (Expected::Nothing, _) => return,
+            (Expected::Recalled { sub, delivery }, answer) => {
+                let area = match answer {
+                    Answer::Recalled(area) => area,
+                    _ => None,
+                };
+                return self.recalled(sub, *delivery, area, actions);
+            }
+            (Expected::Call { id, call: Call::Objects }, Answer::Objects(found)) => {
+                return self.answer_objects(id, found, actions);
+            }
+            (Expected::Call { id, call: Call::Zones }, Answer::Zones(names)) => {
+                let zones = serde_json::json!({ "zones": names }).to_string();
+                return self.answer_call(id, zones.into(), actions);
+            }
+            (Expected::Call { id, call: Call::Done }, Answer::Done) => {
+                return self.answer_call(id, Bytes::from_static(b"{}"), actions);
+            }
             (Expected::Entered, Answer::OverLimit) => {
                 return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
             }
@@ -97,7 +127,8 @@ impl Session {
                 Expected::Published { id }
                 | Expected::History { id, .. }
                 | Expected::Presence { id }
-                | Expected::PresenceStats { id },
+                | Expected::PresenceStats { id }
+                | Expected::Call { id, .. },
                 _,
             ) => return self.fail(id, ErrorCode::Internal.into(), actions),
         };

@@ -147,7 +147,7 @@ impl Session {
                 .filter(|one| one.recover)
                 .map(|one| Since { offset: one.offset, epoch: one.epoch.clone() });
             let answer = JoinAnswer::Connect(options.data.clone());
-            self.subscribe_by_server(channel, &options, answer, actions);
+            self.subscribe_by_server(channel, &options, answer, now, actions);
         }
     }
 

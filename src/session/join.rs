@@ -9,18 +9,26 @@ use super::subscription::{JoinAnswer, Recovery as Wanted, Side, Subscription};
 use super::{Session, wire};
 use crate::base::{Now, SubId};
 use crate::channel::{
-    EpochTag, HistoryPage, HistoryQuery, Publication, Recovery, recover, recovery_query,
+    EpochTag, HistoryPage, HistoryQuery, Publication, Recovery, Start, recover, recovery_query,
 };
 use crate::protocol::{
-    self, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe, SubscribeResult,
-    encode_push_body, push_head,
+    self, ClientError, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe,
+    SubscribeResult, encode_push_body, push_head,
 };
 
 impl Session {
-    /// The lane has the subscription.
-    pub(super) fn joined(&mut self, sub: SubId, now: Now, actions: &mut Actions) {
+    /// The lane has the subscription, and in an object channel shows what is in the area.
+    pub(super) fn joined(&mut self, sub: SubId, at: Start, now: Now, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let joining = subscription.joining.as_deref().expect("a lane says joined once");
+        let audience = match (at, &mut subscription.viewing) {
+            (Start::Events(audience), _) => Some(audience),
+            (Start::Objects(snapshot), Some(viewing)) => {
+                viewing.begin(&snapshot);
+                None
+            }
+            (Start::Objects(_) | Start::Plain, _) => None,
+        };
         if !subscription.traits.positioned {
             return self.positioned(sub, Some(HistoryPage::default()), now, actions);
         }
@@ -29,7 +37,7 @@ impl Session {
             Some(wanted) => recovery_query(&wanted.since, limit, wanted.mode),
             None => HistoryQuery { limit: 0, since: None, reverse: false },
         };
-        let channel = subscription.channel.clone();
+        let channel = subscription.base().clone();
         self.request(Request::History { channel, query }, Expected::Position(sub), actions);
     }
 
@@ -48,9 +56,11 @@ impl Session {
         let answer = joining.answer.take().expect("a subscribe is answered once");
         let tags = joining.tags.take();
         let Some(page) = page else {
-            return self.refuse(sub, answer, ErrorCode::Internal, actions);
+            return self.refuse(sub, answer, ErrorCode::Internal.into(), actions);
         };
+        let first_page = joining.page;
         let mut result = subscription.result(&page, now);
+        Self::show(subscription, first_page, &mut result);
         let (delta, encoding) = (subscription.traits.delta, self.origin.encoding);
         let replay = |one: &Publication| match &tags {
             Some(tags) if !tags.passes(&one.tags) => None,
@@ -64,7 +74,8 @@ impl Session {
                 actions.notes.push(Note::Recovered(recovered));
             }
             if !recovered && reject {
-                return self.refuse(sub, answer, ErrorCode::UnrecoverablePosition, actions);
+                let lost = ErrorCode::UnrecoverablePosition.into();
+                return self.refuse(sub, answer, lost, actions);
             }
         }
         self.announce(sub, actions);
@@ -74,8 +85,11 @@ impl Session {
     /// Presence and join, asked for before the client is told, so that it finds itself there.
     fn announce(&mut self, sub: SubId, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        let (channel, details) = (subscription.channel.clone(), subscription.details.clone());
+        let (channel, details) = (subscription.base().clone(), subscription.details.clone());
         let traits = subscription.traits;
+        if self.subscriptions.iter().any(|one| one.id != sub && one.is_announced_in(&channel)) {
+            return;
+        }
         if traits.presence {
             let add = Request::AddPresence { channel: channel.clone(), details: details.clone() };
             self.request(add, Expected::Nothing, actions);
@@ -96,7 +110,9 @@ impl Session {
     ) {
         match answer {
             JoinAnswer::Reply { id, data } => {
-                result.data = data;
+                if result.data.is_empty() {
+                    result.data = data;
+                }
                 let subscribe = Some(result);
                 self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
             }
@@ -166,11 +182,17 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, sub: SubId, answer: JoinAnswer, code: ErrorCode, actions: &mut Actions) {
+    pub(super) fn refuse(
+        &mut self,
+        sub: SubId,
+        answer: JoinAnswer,
+        error: ClientError,
+        actions: &mut Actions,
+    ) {
         let subscription = self.subscriptions.remove(sub).expect("refused once");
         self.drop_join(&subscription, actions);
         match answer {
-            JoinAnswer::Reply { id, .. } => self.fail(id, code.into(), actions),
+            JoinAnswer::Reply { id, .. } => self.fail(id, error, actions),
             // The SDK has no subscribe to fail: it comes back and tries again.
             JoinAnswer::Connect(_) | JoinAnswer::Push(_) => {
                 self.end_now(Disconnect::INSUFFICIENT_STATE, actions);

@@ -1,6 +1,7 @@
 //! What comes through the mailbox: events of channels, and the server's word.
 
 use super::action::{Actions, Note};
+use super::geo::Telling;
 use super::subscription::{JoinAnswer, Side};
 use super::{Phase, Session};
 use crate::base::{Now, SubId, UnixMillis, limits};
@@ -18,7 +19,13 @@ impl Session {
         }
         match mail {
             Mail::Push { sub, epoch, body } => return self.deliver(sub, epoch, body, actions),
-            Mail::Joined { sub } => self.joined(sub, now, actions),
+            Mail::Object { sub, happening, reason, change, distance } => {
+                let telling = Telling { happening, reason, change, distance };
+                return self.tell_object(sub, telling, now, actions);
+            }
+            Mail::Joined { sub, at } => self.joined(sub, at, now, actions),
+            Mail::Refused { sub, refusal } => self.refused(sub, &refusal, actions),
+            Mail::Moved { sub, token, moved } => self.moved(sub, token, *moved, actions),
             Mail::Gap { sub } => self.lose(sub, actions),
             Mail::Server(command) => self.obey_in_turn(*command, now, actions),
         }
@@ -61,11 +68,7 @@ impl Session {
         }
         let accepted = body.accepted;
         let bytes = subscription.choose(body);
-        let target = if subscription.traits.numbered {
-            PushTarget::Id(subscription.id.0)
-        } else {
-            PushTarget::Channel(subscription.channel.as_str())
-        };
+        let target = subscription.target();
         let body_bytes = bytes.len();
         actions.write_push(bytes, Some(accepted), |head| {
             push_head(encoding, &target, body_bytes, head);
@@ -131,7 +134,7 @@ impl Session {
         match command {
             ServerCommand::Subscribe { channel, options } => {
                 let answer = JoinAnswer::Push(options.data.clone());
-                self.subscribe_by_server(channel, &options, answer, actions);
+                self.subscribe_by_server(channel, &options, answer, now, actions);
             }
             ServerCommand::Unsubscribe { channel } => {
                 let found = self.subscriptions.find(channel.as_str()).map(|one| one.id);

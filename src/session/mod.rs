@@ -11,6 +11,7 @@
 mod action;
 mod answer;
 mod connect;
+mod geo;
 mod join;
 mod mail;
 mod options;
@@ -30,8 +31,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::access::Identity;
 use crate::access::token::TokenVerifier;
+use crate::access::{GeoBounds, Identity};
 use crate::base::{ClientId, Encoding, Now, SessionId, UnixMillis};
 use crate::channel::{Channel, ClientDetails, Namespaces};
 use crate::protocol::{
@@ -44,6 +45,7 @@ pub(crate) use options::{PersonalChannel, SessionOptions};
 
 use answer::Expected;
 use connect::Connecting;
+use geo::Whereabouts;
 use subscription::Subscriptions;
 use timer::Timers;
 
@@ -91,6 +93,10 @@ pub(crate) struct Session {
     timers: Timers,
     /// Numeric ids of channels in pushes are of no use to this SDK.
     refuses_numbers: bool,
+    /// Of a session that uses geography.
+    whereabouts: Option<Box<Whereabouts>>,
+    /// What the token allows of geography.
+    bounds: Option<Arc<GeoBounds>>,
 }
 
 #[derive(Debug)]
@@ -127,6 +133,8 @@ impl Session {
             doom: None,
             timers,
             refuses_numbers: false,
+            whereabouts: None,
+            bounds: None,
         }
     }
 
@@ -179,6 +187,7 @@ impl Session {
         for subscription in gone {
             self.leave(subscription, actions);
         }
+        self.go_offline(actions);
         if entered {
             let user = self.identity.user.clone();
             self.request(Request::Exit { user }, Expected::Nothing, actions);
@@ -238,21 +247,22 @@ impl Session {
             Asked::Connect(request) => return self.connect(id, request, now, actions),
             Asked::Subscribe(request) => self.subscribe(id, request, now, actions),
             Asked::Unsubscribe(request) => self.unsubscribe(id, &request, actions),
-            Asked::Publish(request) => self.publish(id, request, actions),
+            Asked::Publish(request) => self.publish(id, request, now, actions),
             Asked::Presence(request) => self.presence(id, &request.channel, actions),
             Asked::PresenceStats(request) => self.presence_stats(id, &request.channel, actions),
             Asked::History(request) => self.history(id, request, actions),
             Asked::Refresh(request) => self.refresh(id, &request, now, actions),
             Asked::SubRefresh(request) => self.sub_refresh(id, &request, now, actions),
-            Asked::Rpc(_) => Err(ErrorCode::NotAvailable.because("method: unknown").into()),
+            Asked::Rpc(request) => self.rpc(id, &request, now, actions),
             Asked::Ping(_) => {
                 let ping = Some(PingResult::default());
                 self.reply(id, Reply { ping, ..Reply::default() }, actions);
                 Ok(())
             }
-            // Nobody is there to take a message: applications send fixes, which have a layer of
-            // their own.
-            Asked::Send(_) => Ok(()),
+            Asked::Send(request) => {
+                self.handle_send(&request.data, now, actions);
+                Ok(())
+            }
             Asked::Pong => return self.pong(),
             Asked::Missing => return self.bad_request("a command without a request"),
         };
@@ -296,6 +306,10 @@ impl Session {
             return Err(ErrorCode::BadRequest.because(why).into());
         }
         Channel::parse(name).map_err(|fault| ErrorCode::BadRequest.because(fault).into())
+    }
+
+    fn geo_bounds(&self) -> Option<&GeoBounds> {
+        self.bounds.as_deref()
     }
 
     fn details(&self, channel_info: Bytes) -> Arc<ClientDetails> {

@@ -6,8 +6,8 @@ use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::{Failure, Session};
 use crate::access::token::Operation;
-use crate::base::Encoding;
-use crate::channel::Publication;
+use crate::base::{Encoding, Now};
+use crate::channel::{GeoKind, Publication};
 use crate::protocol::{ErrorCode, PublishRequest, is_json};
 
 impl Session {
@@ -15,10 +15,14 @@ impl Session {
         &mut self,
         id: u32,
         request: PublishRequest,
+        now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let channel = self.channel(&request.channel)?;
-        let namespace = self.namespace(&channel)?;
+        let named = self.named(&request.channel)?;
+        if named.geo().is_some_and(|geo| geo.kind == GeoKind::Objects) {
+            return self.publish_object(id, &named, &request, now, actions);
+        }
+        let (channel, namespace) = (named.base, named.namespace);
         if request.r#type != 0 {
             return Err(ErrorCode::NotAvailable.because("type: only streams (0)").into());
         }
@@ -32,17 +36,21 @@ impl Session {
             is_json(&request.data)
                 .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
         }
-        let info = match self.subscriptions.find(channel.as_str()) {
+        let subscription = self.subscriptions.iter().find(|one| *one.base() == channel);
+        let info = match subscription {
             Some(subscription) => subscription.details.clone(),
             None => self.details(Bytes::new()),
         };
-        let publication = Publication {
+        let mut publication = Publication {
             // A copy: the frame it stands in may be much larger, and history keeps it.
             data: Bytes::copy_from_slice(&request.data),
             info: Some(info),
             delta: namespace.options.delta_publish,
             ..Publication::default()
         };
+        if let Some(geo) = &namespace.options.geo {
+            geo.locate(&mut publication).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
+        }
         self.request(
             Request::Publish { channel, publication },
             Expected::Published { id },

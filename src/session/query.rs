@@ -1,12 +1,11 @@
 //! What a client may ask about a channel: presence and history.
 
-use std::sync::Arc;
-
 use super::action::{Actions, Request};
 use super::answer::Expected;
+use super::geo::Named;
 use super::{Failure, Session};
 use crate::access::token::Operation;
-use crate::channel::{Channel, HistoryQuery, Namespace, NamespaceOptions, Since};
+use crate::channel::{Channel, HistoryQuery, NamespaceOptions, Since};
 use crate::protocol::{ErrorCode, HistoryRequest};
 
 impl Session {
@@ -59,12 +58,11 @@ impl Session {
         operation: Operation,
         has: impl FnOnce(&NamespaceOptions) -> bool,
     ) -> Result<Channel, Failure> {
-        let channel = self.channel(name)?;
-        let namespace: Arc<Namespace> = self.namespace(&channel)?;
+        let Named { base: channel, namespace, .. } = self.named(name)?;
         if !has(&namespace.options) {
             return Err(ErrorCode::NotAvailable.into());
         }
-        if !self.permit(operation, name, &namespace) {
+        if !self.permit(operation, channel.as_str(), &namespace) {
             return Err(ErrorCode::PermissionDenied.into());
         }
         Ok(channel)

@@ -6,14 +6,15 @@ use bytes::Bytes;
 
 use super::action::{Actions, Request};
 use super::answer::Expected;
+use super::geo::{Named, Sight, Viewing, map_page};
 use super::subscription::{JoinAnswer, Joining, Recovery, Side, Subscription, Traits};
 use super::{Failure, Session, wire};
 use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
-use crate::base::{Encoding, Now, UnixMillis};
+use crate::base::{Encoding, Now, SubId, UnixMillis};
 use crate::channel::{
-    Channel, Delivery, EpochTag, Namespace, NamespaceOptions, Overrides, RecoveryMode,
-    ServerSubscribe, Since, TagFilter,
+    AreaSource, Channel, Delivery, EpochTag, GeoKind, Namespace, NamespaceOptions, Overrides,
+    RecoveryMode, ServerSubscribe, Since, TagFilter, View,
 };
 use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
 
@@ -30,6 +31,9 @@ struct Plan {
     expire_at: Option<UnixMillis>,
     recovery: Option<Recovery>,
     tags: Option<Arc<TagFilter>>,
+    sight: Option<Sight>,
+    /// Of a map: objects in the first page.
+    page: usize,
     answer: JoinAnswer,
 }
 
@@ -41,21 +45,23 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let channel = self.channel(&request.channel)?;
+        let named = self.named(&request.channel)?;
+        let channel = named.full.clone();
         if self.subscriptions.find(channel.as_str()).is_some() {
-            return Err(ErrorCode::AlreadySubscribed.into());
+            return self.next_page(id, &request, actions);
         }
         let limit = self.context.options.channel_limit;
         if self.subscriptions.count(Side::Client) >= limit {
             let why = format_args!("subscriptions: at most {limit} a client");
             return Err(ErrorCode::LimitExceeded.because(why).into());
         }
-        let namespace = self.namespace(&channel)?;
-        self.check_kind(&request, &namespace)?;
+        let namespace = &named.namespace;
+        self.check_kind(&request, namespace)?;
         let tags = request.tf.take().map(wire::filter_part);
         let tags = tags.map(|filter| TagFilter::parse("tf", filter)).transpose();
         let tags = tags.map_err(|fault| ErrorCode::BadRequest.because(fault))?.map(Arc::new);
-        let claims = self.authorize(&request, &channel, &namespace, now)?;
+        let claims = self.authorize(&request, &named, now)?;
+        let sight = self.sight(&request, &named, tags.as_deref(), now)?;
         let options = &namespace.options;
         let mut traits = traits(options, claims.options.overrides);
         let keeps = options.keeps_history();
@@ -63,7 +69,9 @@ impl Session {
         traits.positioned |= traits.recoverable;
         traits.positioned |= keeps && request.positioned && options.allow_positioning;
         traits.hears |= request.join_leave && options.join_leave;
-        traits.delta = request.delta == "fossil" && options.allow_delta_fossil;
+        // In a geo channel each subscriber's publication before is another one.
+        let is_geo = options.geo.is_some();
+        traits.delta = request.delta == "fossil" && options.allow_delta_fossil && !is_geo;
         traits.numbered = request.flag & OFFERS_NUMBERS != 0 && !self.refuses_numbers;
         let recovery = traits.recoverable.then(|| recovery(&request, options)).flatten();
         self.start(
@@ -75,6 +83,8 @@ impl Session {
                 expire_at: claims.expire_at,
                 recovery,
                 tags,
+                sight,
+                page: map_page(request.limit),
                 answer: JoinAnswer::Reply { id, data: claims.options.data.unwrap_or_default() },
             },
             actions,
@@ -88,12 +98,20 @@ impl Session {
         channel: Channel,
         wanted: &ServerSubscribe,
         answer: JoinAnswer,
+        now: Now,
         actions: &mut Actions,
     ) {
-        let Ok(namespace) = self.namespace(&channel) else { return };
+        let Ok(named) = self.named(channel.as_str()) else { return };
         if self.subscriptions.find(channel.as_str()).is_some() {
             return;
         }
+        let request = SubscribeRequest {
+            channel: channel.as_str().to_owned(),
+            data: wanted.area.clone(),
+            ..SubscribeRequest::default()
+        };
+        let Ok(sight) = self.sight(&request, &named, None, now) else { return };
+        let namespace = named.namespace;
         if self.subscriptions.count(Side::Server) >= self.context.options.channel_limit {
             return self.end_now(Disconnect::CHANNEL_LIMIT, actions);
         }
@@ -104,9 +122,9 @@ impl Session {
         });
         let (info, expire_at) = (wanted.info.clone(), wanted.expire_at);
         let side = Side::Server;
-        let tags = None;
+        let (tags, page) = (None, map_page(0));
         self.start(
-            Plan { channel, side, info, traits, expire_at, recovery, tags, answer },
+            Plan { channel, side, info, traits, expire_at, recovery, tags, sight, page, answer },
             actions,
         );
     }
@@ -122,8 +140,10 @@ impl Session {
 
     fn check_kind(&self, request: &SubscribeRequest, namespace: &Namespace) -> Result<(), Failure> {
         let options = &namespace.options;
-        if request.r#type != 0 {
-            return Err(ErrorCode::NotAvailable.because("type: only streams (0)").into());
+        let objects = options.geo.as_ref().is_some_and(|geo| geo.kind == GeoKind::Objects);
+        if request.r#type != 0 && !(objects && request.r#type == 1) {
+            let why = "type: only streams (0), and maps (1) in channels of objects";
+            return Err(ErrorCode::NotAvailable.because(why).into());
         }
         if options.channel_regex.as_ref().is_some_and(|regex| !regex.is_match(&request.channel)) {
             return Err(ErrorCode::BadRequest
@@ -148,14 +168,15 @@ impl Session {
     fn authorize(
         &self,
         request: &SubscribeRequest,
-        channel: &Channel,
-        namespace: &Namespace,
+        named: &Named,
         now: Now,
     ) -> Result<SubscribeClaims, Failure> {
+        // A label that is the area is part of what a token is for; any other is the client's own.
+        let channel = if named.is_area() { &named.full } else { &named.base };
         if !request.token.is_empty() {
             return self.verify_subscription(&request.token, channel, now);
         }
-        let permit = self.permit(Operation::Subscribe, channel.as_str(), namespace);
+        let permit = self.permit(Operation::Subscribe, named.base.as_str(), &named.namespace);
         if !permit {
             return Err(ErrorCode::PermissionDenied.into());
         }
@@ -208,15 +229,21 @@ impl Session {
             channel,
             namespace,
             rules: &self.context.namespaces.rules,
-            subscribed: self.subscriptions.find(channel).is_some(),
+            subscribed: self.subscriptions.iter().any(|one| one.base().as_str() == channel),
         })
     }
 
     fn start(&mut self, plan: Plan, actions: &mut Actions) {
-        let Plan { channel, side, info, traits, expire_at, recovery, tags, answer } = plan;
+        let Plan { channel, side, info, traits, expire_at, recovery, tags, sight, page, answer } =
+            plan;
+        let (view, viewing) = match sight {
+            Some(Sight { view, viewing }) => (Some(view), Some(viewing)),
+            None => (None, None),
+        };
         let delivery =
-            Delivery { join_leave: traits.hears, delta: traits.delta, tags: tags.clone() };
+            Delivery { join_leave: traits.hears, delta: traits.delta, tags: tags.clone(), view };
         let id = self.subscriptions.next_id();
+        let recall = self.recall(&channel, viewing.as_deref());
         self.subscriptions.add(Subscription {
             id,
             channel: channel.clone(),
@@ -227,17 +254,63 @@ impl Session {
             details: self.details(info),
             traits,
             expire_at,
+            viewing,
             joining: Some(Box::new(Joining {
                 answer: Some(answer),
                 recovery,
                 tags,
+                page,
                 buffer: Vec::new(),
                 buffered_bytes: 0,
                 gap: false,
             })),
         });
-        let join = Request::Join { channel, sub: id, delivery };
+        match recall {
+            Some(recall) => {
+                let expected = Expected::Recalled { sub: id, delivery: Box::new(delivery) };
+                self.request(recall, expected, actions);
+            }
+            None => self.join_lane(id, delivery, actions),
+        }
+    }
+
+    /// The area that the client gave the channel before it came back, where it may have given one.
+    fn recall(&self, channel: &Channel, viewing: Option<&Viewing>) -> Option<Request> {
+        let viewing = viewing.filter(|viewing| viewing.can_move())?;
+        let (user, device) = (self.identity.user.clone(), self.device().to_owned());
+        let known = !user.is_empty() || !device.is_empty();
+        let channel = channel.clone();
+        known.then(|| Request::Recall { user, device, channel, asked: viewing.asked() })
+    }
+
+    /// What was remembered is here.
+    pub(super) fn recalled(
+        &mut self,
+        sub: SubId,
+        mut delivery: Delivery,
+        area: Option<AreaSource>,
+        actions: &mut Actions,
+    ) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        if let Some(area) = area
+            && let Some(viewing) = &mut subscription.viewing
+            && let Some(view) = &delivery.view
+        {
+            viewing.recall(area.clone());
+            delivery.view = Some(Arc::new(View { area, ..View::clone(view) }));
+        }
+        self.join_lane(sub, delivery, actions);
+    }
+
+    fn join_lane(&mut self, sub: SubId, delivery: Delivery, actions: &mut Actions) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let channel = subscription.base().clone();
+        let area = delivery.view.as_ref().map(|view| view.area.clone());
+        let join = Request::Join { channel: channel.clone(), sub, delivery };
         self.request(join, Expected::Nothing, actions);
+        if let Some(area) = area {
+            self.refollow(sub, &channel, None, Some(&area), actions);
+        }
     }
 }
 

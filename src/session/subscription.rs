@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::base::{Now, SubId, UnixMillis};
+use super::geo::Viewing;
+use crate::base::{Moment, Now, SubId, UnixMillis};
 use crate::channel::{Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, TagFilter};
+use crate::protocol::PushTarget;
 
 /// One subscription of the session.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Subscription {
     pub(super) details: Arc<ClientDetails>,
     pub(super) traits: Traits,
     pub(super) expire_at: Option<UnixMillis>,
+    /// In a geo channel.
+    pub(super) viewing: Option<Box<Viewing>>,
     /// Present until the client has been told that it is subscribed.
     pub(super) joining: Option<Box<Joining>>,
 }
@@ -62,6 +66,8 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     /// What is recovered must pass it.
     pub(super) tags: Option<Arc<TagFilter>>,
+    /// Of a map: objects in the first page.
+    pub(super) page: usize,
     pub(super) buffer: Vec<(EpochTag, PushBody)>,
     pub(super) buffered_bytes: usize,
     /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
@@ -98,6 +104,32 @@ impl Subscription {
         match &delta.patch {
             Some(patch) if last.is_some_and(|last| last + 1 == delta.sequence) => patch.clone(),
             Some(_) | None => body.bytes,
+        }
+    }
+
+    /// The channel itself, without a label.
+    pub(super) fn base(&self) -> &Channel {
+        self.viewing.as_ref().map_or(&self.channel, |viewing| &viewing.base)
+    }
+
+    /// Whether presence and others know of the session in the channel by this subscription. A
+    /// session that has several with different labels is announced once.
+    pub(super) fn is_announced_in(&self, base: &Channel) -> bool {
+        let is_told = self.joining.as_ref().is_none_or(|joining| joining.answer.is_none());
+        is_told && self.base() == base
+    }
+
+    /// When a view has something to tell.
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.viewing.as_ref().filter(|_| self.joining.is_none())?.next_deadline()
+    }
+
+    /// How pushes name it.
+    pub(super) fn target(&self) -> PushTarget<'_> {
+        if self.traits.numbered {
+            PushTarget::Id(self.id.0)
+        } else {
+            PushTarget::Channel(self.channel.as_str())
         }
     }
 
@@ -149,6 +181,15 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, id: SubId) -> Option<Subscription> {
         let index = self.list.iter().position(|one| one.id == id)?;
         Some(self.list.swap_remove(index))
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Subscription> {
+        self.list.iter_mut()
+    }
+
+    /// Whether there is a subscription to the channel, with whatever label.
+    pub(super) fn is_in(&self, base: &Channel) -> bool {
+        self.list.iter().any(|one| one.base() == base)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {

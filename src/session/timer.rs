@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::action::Actions;
-use super::subscription::Side;
+use super::subscription::{Side, Subscription};
 use super::{Phase, Session};
 use crate::base::{Moment, Now, SubId, UnixMillis};
 use crate::protocol::{self, Disconnect, UnsubscribeCode};
@@ -36,7 +36,10 @@ impl Session {
         match self.phase {
             Phase::Closed => None,
             Phase::Fresh | Phase::Refused | Phase::Connecting(_) => Some(timers.stale),
-            Phase::Open => [timers.ping, timers.pong, timers.expiry].into_iter().flatten().min(),
+            Phase::Open => {
+                let views = self.subscriptions.iter().filter_map(Subscription::next_deadline).min();
+                [timers.ping, timers.pong, timers.expiry, views].into_iter().flatten().min()
+            }
         }
     }
 
@@ -60,6 +63,7 @@ impl Session {
                 if due(self.timers.expiry) {
                     self.expire(now, actions);
                 }
+                self.tell_waiting(now, actions);
                 self.settle(now, actions);
             }
         }

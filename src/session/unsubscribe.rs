@@ -49,10 +49,14 @@ impl Session {
     pub(super) fn leave(&mut self, subscription: Subscription, actions: &mut Actions) {
         self.drop_join(&subscription, actions);
         // Before its result was on its way, nobody had been told of it.
-        if subscription.joining.is_some_and(|joining| joining.answer.is_some()) {
+        if subscription.joining.as_ref().is_some_and(|joining| joining.answer.is_some()) {
             return;
         }
-        let Subscription { channel, details, traits, .. } = subscription;
+        let Subscription { details, traits, .. } = &subscription;
+        let (channel, details, traits) = (subscription.base().clone(), details.clone(), *traits);
+        if self.subscriptions.iter().any(|one| one.is_announced_in(&channel)) {
+            return;
+        }
         if traits.presence {
             let remove = Request::RemovePresence { channel: channel.clone() };
             self.request(remove, Expected::Nothing, actions);
@@ -64,7 +68,10 @@ impl Session {
     }
 
     pub(super) fn drop_join(&mut self, subscription: &Subscription, actions: &mut Actions) {
-        let channel = subscription.channel.clone();
-        self.request(Request::Leave { channel, sub: subscription.id }, Expected::Nothing, actions);
+        let (channel, sub) = (subscription.base().clone(), subscription.id);
+        if let Some(viewing) = &subscription.viewing {
+            self.refollow(sub, &channel, Some(viewing.source()), None, actions);
+        }
+        self.request(Request::Leave { channel, sub }, Expected::Nothing, actions);
     }
 }

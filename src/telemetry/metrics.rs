@@ -23,6 +23,9 @@ pub(crate) struct Metrics {
     received_bytes: IntCounterVec,
     sent: IntCounterVec,
     sent_bytes: IntCounterVec,
+    conflated: IntCounter,
+    fixes_dropped: IntCounter,
+    fences_dropped: IntCounter,
     deliveries: IntCounter,
     publish_to_write: Histogram,
     panics: IntCounter,
@@ -30,6 +33,7 @@ pub(crate) struct Metrics {
     users: IntGauge,
     subscriptions: IntGauge,
     channels: IntGauge,
+    objects: IntGauge,
 }
 
 /// Sizes that are counted when they are asked for.
@@ -39,6 +43,7 @@ pub(crate) struct Gauges {
     pub(crate) users: usize,
     pub(crate) subscriptions: usize,
     pub(crate) channels: usize,
+    pub(crate) objects: usize,
 }
 
 impl Metrics {
@@ -69,6 +74,15 @@ impl Metrics {
             received_bytes: by("transport", "transport_messages_received_size", "Bytes of them"),
             sent: by("transport", "transport_messages_sent", "To clients"),
             sent_bytes: by("transport", "transport_messages_sent_size", "Bytes of them"),
+            conflated: total(
+                "geo_conflated",
+                "Changes overtaken by later ones before they were told",
+            ),
+            fixes_dropped: total("geo_fixes_dropped", "Fixes without a reply that were wrong"),
+            fences_dropped: total(
+                "geo_fence_results_dropped",
+                "Results of fences that had no room",
+            ),
             deliveries: total("node_deliveries", "Pushes put into mailboxes"),
             publish_to_write: register(&registry, reached),
             panics: total("node_connection_panics", "Connections ended by a fault of ours"),
@@ -76,6 +90,7 @@ impl Metrics {
             users: now("node_num_users", "Different users that have connected"),
             subscriptions: now("node_num_subscriptions", "Subscriptions"),
             channels: now("node_num_channels", "Channels that have subscribers"),
+            objects: now("geo_objects", "Objects in channels of objects"),
             registry,
         }
     }
@@ -87,6 +102,7 @@ impl Metrics {
         set(&self.users, gauges.users);
         set(&self.subscriptions, gauges.subscriptions);
         set(&self.channels, gauges.channels);
+        set(&self.objects, gauges.objects);
         let mut text = Vec::new();
         TextEncoder::new()
             .encode(&self.registry.gather(), &mut text)
@@ -145,6 +161,18 @@ impl Metrics {
     pub(crate) fn recovered(&self, recovered: bool) {
         let label = if recovered { "yes" } else { "no" };
         self.recoveries.with_label_values(&[label]).inc();
+    }
+
+    pub(crate) fn conflated(&self, count: usize) {
+        self.conflated.inc_by(count as u64);
+    }
+
+    pub(crate) fn fix_dropped(&self) {
+        self.fixes_dropped.inc();
+    }
+
+    pub(crate) fn fence_dropped(&self) {
+        self.fences_dropped.inc();
     }
 
     pub(crate) fn delivered(&self, count: usize) {

@@ -66,6 +66,19 @@ impl Broker for MemoryEngine {
         })
     }
 
+    fn emit<'a>(
+        &'a self,
+        channel: &'a Channel,
+        kind: EventKind,
+    ) -> Pending<'a, Result<(), EngineError>> {
+        Box::pin(async move {
+            // No lock: the order is that of the sink, and nothing here has to agree with it.
+            let place = self.sink.reserve(channel.partition()).await?;
+            place.emit(Event { channel: channel.clone(), kind });
+            Ok(())
+        })
+    }
+
     fn announce<'a>(
         &'a self,
         channel: &'a Channel,

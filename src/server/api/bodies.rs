@@ -62,6 +62,8 @@ pub(super) struct ForUser {
     data: Option<Box<RawValue>>,
     b64data: String,
     pub(super) recover_since: Option<SinceBody>,
+    /// In a geo channel, what a client would give as subscribe data.
+    view: Option<Box<RawValue>>,
     #[serde(rename = "override")]
     overrides: OverridesBody,
 }
@@ -156,6 +158,11 @@ impl ForUser {
 
     pub(super) fn data(&self) -> Result<Bytes, ClientError> {
         payload("data", self.data.as_deref(), "b64data", &self.b64data)
+    }
+
+    pub(super) fn area(&self) -> Bytes {
+        let text = self.view.as_ref().map_or("", |view| view.get());
+        Bytes::copy_from_slice(text.as_bytes())
     }
 
     pub(super) fn overrides(&self) -> Overrides {

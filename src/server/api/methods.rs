@@ -92,6 +92,7 @@ async fn subscribe(node: &Node, body: &[u8]) -> Outcome {
     let options = ServerSubscribe {
         info: json_only("info", body.info()?)?,
         data: json_only("data", body.data()?)?,
+        area: body.area(),
         overrides: body.overrides(),
         recover_since: body.recover_since.take().map(Since::from),
         expire_at: expiry(body.expire_at),

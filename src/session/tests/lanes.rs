@@ -22,7 +22,8 @@ use crate::engine::{
     Broker, EngineError, EventSink, MemoryEngine, MemoryOptions, Pending, Place, PublishOptions,
     Retention,
 };
-use crate::hub::{Encoder, Input, Join, Lane, Mailbox, Step as DeltaStep};
+use crate::geo::Metres;
+use crate::hub::{Encoder, Input, Join, Lane, Mailbox, Step as DeltaStep, Subscriber};
 use crate::protocol::{self, decode_replies, encode_push_body};
 use crate::session::{Actions, Answer, Context, Origin, Request, Session, wire};
 
@@ -48,6 +49,11 @@ impl Encoder for Bodies {
         let patch = patch.map(Bytes::from);
         let base = base.zip(patch.as_ref());
         wire::step_body(encoding, &step.publication, step.sequence, base)
+    }
+
+    fn encode_at(&mut self, encoding: Encoding, at: &Publication, _: Metres) -> PushBody {
+        let (publication, epoch) = (Arc::new(at.clone()), "".into());
+        self.encode(encoding, &EventKind::Publication { publication, epoch })
     }
 
     fn encode(&mut self, encoding: Encoding, event: &EventKind) -> PushBody {
@@ -247,7 +253,7 @@ impl Node {
                 Answer::Done
             }
             Request::Leave { channel, sub } => {
-                self.queue.push_back(Input::Leave { channel, session, sub });
+                self.queue.push_back(Input::Leave(Subscriber { channel, session, sub }));
                 Answer::Done
             }
             Request::Publish { channel, publication } => self.publish(&channel, publication),
@@ -262,6 +268,7 @@ impl Node {
             | Request::Presence { .. }
             | Request::PresenceStats { .. }
             | Request::Announce { .. } => Answer::Done,
+            other => unreachable!("no channel here has geography: {other:?}"),
         };
         self.clients[index].answers.push_back(answer);
         true
@@ -269,7 +276,7 @@ impl Node {
 
     fn turn(&mut self, portion: usize) -> bool {
         let Some(input) = self.queue.pop_front() else { return false };
-        if let Some(mut fan_out) = self.lane.apply(input) {
+        if let Some(mut fan_out) = self.lane.apply(input, NOW) {
             while self.lane.deliver(&mut fan_out, portion, &mut Bodies) {}
         }
         true

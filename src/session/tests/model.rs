@@ -15,7 +15,7 @@ use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis}
 use crate::channel::{
     Allow, Channel, ChannelRules, ClientDetails, Delivery, EpochTag, Grants, HistoryPage,
     HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
-    RecoveryMode, ServerCommand, ServerSubscribe, Stream, patch,
+    RecoveryMode, ServerCommand, ServerSubscribe, Start, Stream, patch,
 };
 use crate::protocol::{
     self, Disconnect, Join, Leave, Reply, decode_commands, decode_replies, encode, encode_push_body,
@@ -274,7 +274,7 @@ impl Client {
         match turn {
             Turn::Join(sub, channel, delivery) => {
                 self.subscribers.push((sub, channel, delivery));
-                self.mails.push_back(Mail::Joined { sub });
+                self.mails.push_back(Mail::Joined { sub, at: Start::Plain });
             }
             Turn::Leave(gone) => self.subscribers.retain(|(sub, ..)| *sub != gone),
             Turn::Event(channel, event) => {
@@ -378,6 +378,7 @@ impl Client {
                 };
                 self.turns.push_back(Turn::Event(channel, event.into()));
             }
+            other => unreachable!("no channel here has geography: {other:?}"),
         }
         Answer::Done
     }
@@ -564,5 +565,6 @@ fn describe(request: &Request) -> String {
         Request::Announce { channel, joined, .. } => {
             format!("announce {channel} {}", if *joined { "join" } else { "leave" })
         }
+        other => unreachable!("no channel here has geography: {other:?}"),
     }
 }

@@ -1,0 +1,255 @@
+//! Fixes: where the client's device is, and the objects that it moves.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Whereabouts;
+use super::rpc::Call;
+use super::subscribe::{Named, bad};
+use crate::access::token::Operation;
+use crate::base::{Now, SubId, UnixMillis};
+use crate::channel::{AreaSource, Channel, Fix, GeoKind, GeoOptions, KeyRule};
+use crate::geo::json::FixSpec;
+use crate::geo::{GeoError, Point};
+use crate::protocol::{ErrorCode, PublishRequest};
+use crate::session::action::{Actions, Note, Request};
+use crate::session::answer::Expected;
+use crate::session::{Failure, Session};
+
+impl Session {
+    /// `geo.position`.
+    pub(super) fn position(
+        &mut self,
+        id: u32,
+        data: &Bytes,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        let locate = self.take_fix(data, now, actions)?;
+        self.request(locate, Expected::Call { id, call: Call::Done }, actions);
+        Ok(())
+    }
+
+    /// A fix that nobody waits for: one that is wrong is dropped and counted.
+    pub(in crate::session) fn handle_send(
+        &mut self,
+        data: &Bytes,
+        now: Now,
+        actions: &mut Actions,
+    ) {
+        match self.take_fix(data, now, actions) {
+            Ok(locate) => self.request(locate, Expected::Nothing, actions),
+            Err(_) => actions.notes.push(Note::FixDropped),
+        }
+    }
+
+    /// Moves the session, and the object of the fix's channel, if it names one.
+    fn take_fix(
+        &mut self,
+        data: &Bytes,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Result<Request, Failure> {
+        crate::protocol::is_json(data)
+            .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
+        let mut spec = FixSpec::parse(data).map_err(bad)?;
+        let at = spec.point;
+        if let Some(within) = self.geo_bounds().and_then(|bounds| bounds.within.as_ref())
+            && !within.contains(&at)
+        {
+            let why = "lat, lng: outside of what the token allows";
+            return Err(ErrorCode::PermissionDenied.because(why).into());
+        }
+        let fix = match spec.channel.take() {
+            None => None,
+            Some(channel) => {
+                let named = self.named(&channel)?;
+                let options = self.may_move(&named)?;
+                Some((named.base, self.fix(spec, &options, now)?, options))
+            }
+        };
+        self.whereabouts_mut().position = Some(at);
+        if let Some((channel, fix, _)) = &fix
+            && fix.owner.is_some()
+        {
+            self.own(channel.clone());
+        }
+        let _ = actions;
+        Ok(Request::Locate { subs: self.located(at), fix })
+    }
+
+    /// Publish in a channel of objects: a fix, or the removal of one.
+    pub(in crate::session) fn publish_object(
+        &mut self,
+        id: u32,
+        named: &Named,
+        request: &PublishRequest,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        let options = self.may_move(named)?;
+        let expected = Expected::Published { id };
+        let channel = named.base.clone();
+        if request.removed {
+            let key = self.key(Some(request.key.clone()), &options)?;
+            self.request(Request::RemoveObject { channel, key }, expected, actions);
+            return Ok(());
+        }
+        let mut spec = FixSpec::of_publication(&request.data, &options.fields()).map_err(bad)?;
+        if !request.key.is_empty() {
+            spec.key = Some(request.key.clone());
+        }
+        if let Some(within) = self.geo_bounds().and_then(|bounds| bounds.within.as_ref())
+            && !within.contains(&spec.point)
+        {
+            let why = "lat, lng: outside of what the token allows";
+            return Err(ErrorCode::PermissionDenied.because(why).into());
+        }
+        let fix = self.fix(spec, &options, now)?;
+        if fix.owner.is_some() {
+            self.own(channel.clone());
+        }
+        self.request(Request::PublishFix { channel, fix, options }, expected, actions);
+        Ok(())
+    }
+
+    fn may_move(&self, named: &Named) -> Result<Arc<GeoOptions>, Failure> {
+        let objects = named.geo().filter(|geo| geo.kind == GeoKind::Objects);
+        let Some(options) = objects else {
+            let why = "channel: not a channel of objects";
+            return Err(ErrorCode::BadRequest.because(why).into());
+        };
+        if !self.permit(Operation::Publish, named.base.as_str(), &named.namespace) {
+            return Err(ErrorCode::PermissionDenied.into());
+        }
+        Ok(options.clone())
+    }
+
+    fn fix(&self, spec: FixSpec, options: &GeoOptions, now: Now) -> Result<Arc<Fix>, Failure> {
+        let key = self.key(spec.key.clone(), options)?;
+        let owner = (options.key == KeyRule::Client).then_some(self.origin.session);
+        Ok(Arc::new(options.coarsened(Fix {
+            key,
+            point: spec.point,
+            accuracy: spec.accuracy,
+            speed_mps: spec.speed_mps,
+            heading_deg: spec.heading_deg,
+            time: spec.time_ms.map(UnixMillis),
+            data: spec.data,
+            tags: spec.tags,
+            owner,
+            accepted: now.moment,
+        })))
+    }
+
+    /// The object that this client may move, which it may leave unsaid.
+    fn key(&self, key: Option<String>, options: &GeoOptions) -> Result<Arc<str>, Failure> {
+        let own = match options.key {
+            KeyRule::Free => None,
+            KeyRule::User => Some(self.identity.user.clone()),
+            KeyRule::Client => Some(self.origin.client.to_string()),
+        };
+        let key = match (key.filter(|key| !key.is_empty()), own) {
+            (None, None) => return Err(bad(GeoError::new("key", "missing"))),
+            (None, Some(own)) if own.is_empty() => {
+                let why = "key: a client without a user id has none in this channel";
+                return Err(ErrorCode::PermissionDenied.because(why).into());
+            }
+            (Some(key), Some(own)) if key != own && !self.identity.insecure => {
+                let why = "key: this client moves only its own object";
+                return Err(ErrorCode::PermissionDenied.because(why).into());
+            }
+            (Some(key), _) => key,
+            (None, Some(own)) => own,
+        };
+        if key.len() > crate::base::limits::OBJECT_KEY_BYTES {
+            let most = crate::base::limits::OBJECT_KEY_BYTES;
+            return Err(bad(GeoError::new("key", format_args!("longer than {most} bytes"))));
+        }
+        Ok(key.into())
+    }
+
+    /// Which subscriptions are to know that the session is here.
+    fn located(&self, at: Point) -> Vec<(Channel, SubId, Point)> {
+        self.subscriptions
+            .iter()
+            .filter_map(|one| Some((one, one.viewing.as_ref()?)))
+            .filter(|(_, viewing)| viewing.follows_me() || !viewing.has_objects())
+            .map(|(one, viewing)| (viewing.base.clone(), one.id, viewing.options.snapped(at)))
+            .collect()
+    }
+
+    /// The session's position as a namespace sees it.
+    pub(super) fn position_in(&self, options: &GeoOptions) -> Option<Point> {
+        let position = self.whereabouts.as_ref()?.position?;
+        Some(options.snapped(position))
+    }
+
+    pub(in crate::session) fn whereabouts_mut(&mut self) -> &mut Whereabouts {
+        self.whereabouts.get_or_insert_default()
+    }
+
+    /// Names the device, from the connect data; empty for none.
+    pub(in crate::session) fn device(&self) -> &str {
+        self.whereabouts.as_ref().map_or("", |known| &known.device)
+    }
+
+    fn own(&mut self, channel: Channel) {
+        let owned = &mut self.whereabouts_mut().owned;
+        if !owned.contains(&channel) {
+            owned.push(channel);
+        }
+    }
+
+    /// The session ends: its objects go.
+    pub(in crate::session) fn go_offline(&mut self, actions: &mut Actions) {
+        let Some(known) = self.whereabouts.take() else { return };
+        for channel in known.owned {
+            self.request(Request::Offline { channel }, Expected::Nothing, actions);
+        }
+    }
+
+    /// Begins to follow another object than before, or none.
+    pub(in crate::session) fn refollow(
+        &mut self,
+        sub: SubId,
+        channel: &Channel,
+        before: Option<&AreaSource>,
+        after: Option<&AreaSource>,
+        actions: &mut Actions,
+    ) {
+        for (source, begins) in [(before, false), (after, true)] {
+            let Some(AreaSource::FollowObject { channel: objects, key, .. }) = source else {
+                continue;
+            };
+            let Some(namespace) = self.context.namespaces.find(objects.as_str()) else { continue };
+            let Some(options) = namespace.options.geo.clone() else { continue };
+            let (objects, key) = (objects.clone(), key.clone());
+            let by = (channel.clone(), sub);
+            let follow = Request::Follow { objects, key, by, options, begins };
+            self.request(follow, Expected::Nothing, actions);
+        }
+    }
+
+    /// Whether the centre of an area or query has travelled no faster than it may.
+    pub(super) fn check_travel(
+        &mut self,
+        channel: &Channel,
+        options: &GeoOptions,
+        center: Point,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(speed_max) = options.query_speed_max else { return Ok(()) };
+        let centers = &mut self.whereabouts_mut().centers;
+        if let Some((last, at)) = centers.get(channel) {
+            let seconds = now.moment.since(*at).as_secs_f64();
+            if last.distance(&center).0 > speed_max * seconds {
+                let why = format_args!("area: its centre may travel at {speed_max} m/s");
+                return Err(ErrorCode::TooManyRequests.because(why).into());
+            }
+        }
+        centers.insert(channel.clone(), (center, now.moment));
+        Ok(())
+    }
+}

@@ -1,0 +1,34 @@
+//! Geography in a session: areas of subscriptions, what is told of objects, fixes, and the calls
+//! `geo.*`.
+
+mod backlog;
+mod fix;
+mod objects;
+mod rpc;
+mod subscribe;
+mod viewing;
+
+pub(super) use backlog::Telling;
+pub(super) use objects::map_page;
+pub(super) use rpc::Call;
+pub(super) use subscribe::{Named, Sight};
+pub(super) use viewing::Viewing;
+
+use std::collections::BTreeMap;
+
+use crate::base::Moment;
+use crate::channel::Channel;
+use crate::geo::Point;
+
+/// What a session that uses geography keeps besides its subscriptions.
+#[derive(Debug, Default)]
+pub(super) struct Whereabouts {
+    /// Its last fix without a channel, or with one.
+    position: Option<Point>,
+    /// Channels whose objects go with the session.
+    owned: Vec<Channel>,
+    /// Names the device for areas that outlive a reconnect: `device` of the connect data.
+    pub(super) device: String,
+    /// The last centre that it asked for in each channel that limits how fast it may travel.
+    centers: BTreeMap<Channel, (Point, Moment)>,
+}

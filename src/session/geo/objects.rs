@@ -1,0 +1,338 @@
+//! What a client is told of objects: the snapshot in its subscribe reply, the rest of it as its
+//! connection has room, and then every change.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::backlog::Telling;
+use super::viewing::Viewing;
+use crate::base::{Encoding, Now, SubId, limits};
+use crate::channel::{Change, Form, Happening, Moved, Object, Reason, Refusal, Sighting};
+use crate::geo::Metres;
+use crate::geo::json::Shown;
+use crate::protocol::{
+    self, ErrorCode, PushTarget, Reply, SubscribeRequest, SubscribeResult, encode_push_body,
+    push_head,
+};
+use crate::session::action::{Actions, Note};
+use crate::session::subscription::Subscription;
+use crate::session::{Failure, Session};
+
+impl Session {
+    /// Takes what happened to an object.
+    pub(in crate::session) fn tell_object(
+        &mut self,
+        sub: SubId,
+        telling: Telling,
+        now: Now,
+        actions: &mut Actions,
+    ) {
+        let encoding = self.origin.encoding;
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let Some(viewing) = &mut subscription.viewing else { return };
+        if viewing.detects && !viewing.backlog.is_held {
+            return write(subscription, &telling, encoding, actions);
+        }
+        if let Some(telling) = viewing.backlog.offer(telling, now.moment) {
+            write(subscription, &telling, encoding, actions);
+        }
+    }
+
+    /// Puts the snapshot's first page into a subscribe reply.
+    pub(in crate::session) fn show(
+        subscription: &mut Subscription,
+        first_page: usize,
+        result: &mut SubscribeResult,
+    ) {
+        let Some(viewing) = &mut subscription.viewing else { return };
+        result.publish_debounce = viewing
+            .options
+            .publish_debounce
+            .map_or(0, |least| u32::try_from(least.as_millis()).unwrap_or(u32::MAX));
+        if !viewing.has_objects() {
+            viewing.backlog.is_held = false;
+            return;
+        }
+        match viewing.form {
+            Form::Stream => {
+                let page = viewing.backlog.next_page(viewing.options.snapshot_page);
+                viewing.backlog.is_held = false;
+                result.data = object_list(&page, &[]);
+            }
+            Form::Map => show_page(viewing, first_page, result),
+        }
+    }
+
+    /// The next page of a map whose client has not got all of it yet.
+    pub(in crate::session) fn next_page(
+        &mut self,
+        id: u32,
+        request: &SubscribeRequest,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        let limit = map_page(request.limit);
+        let found = self.subscriptions.find_mut(&request.channel);
+        let Some(viewing) = found.and_then(|one| one.viewing.as_mut()) else {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        };
+        if viewing.form != Form::Map || !viewing.backlog.is_held || request.cursor.is_empty() {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        }
+        let mut result = SubscribeResult::default();
+        show_page(viewing, limit, &mut result);
+        let subscribe = Some(result);
+        self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
+        Ok(())
+    }
+
+    /// Whether there is something to tell as soon as the connection has room.
+    pub(crate) fn has_more(&self) -> bool {
+        self.subscriptions.iter().any(Subscription::has_more)
+    }
+
+    /// The connection has room: tells the next objects of snapshots.
+    pub(crate) fn handle_room(&mut self, now: Now, actions: &mut Actions) {
+        let encoding = self.origin.encoding;
+        for subscription in self.subscriptions.iter_mut() {
+            if !subscription.has_more() {
+                continue;
+            }
+            let Some(viewing) = &mut subscription.viewing else { continue };
+            let page = viewing.backlog.next_page(viewing.options.snapshot_page);
+            for Sighting { object, distance } in page {
+                let change = Arc::new(Change::new(object));
+                let (happening, reason) = (Happening::Enter, Reason::Snapshot);
+                let telling = Telling { happening, reason, change, distance };
+                write(subscription, &telling, encoding, actions);
+            }
+            tell_due(subscription, now, encoding, actions);
+        }
+    }
+
+    /// Tells what waited for its time.
+    pub(in crate::session) fn tell_waiting(&mut self, now: Now, actions: &mut Actions) {
+        let encoding = self.origin.encoding;
+        for subscription in self.subscriptions.iter_mut() {
+            tell_due(subscription, now, encoding, actions);
+        }
+    }
+
+    /// The lane does not take the subscription.
+    pub(in crate::session) fn refused(
+        &mut self,
+        sub: SubId,
+        refusal: &Refusal,
+        actions: &mut Actions,
+    ) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let Some(answer) = subscription.joining.as_mut().and_then(|joining| joining.answer.take())
+        else {
+            return;
+        };
+        self.refuse(sub, answer, error_of(refusal), actions);
+    }
+
+    /// An area is another one, at the client's wish.
+    pub(in crate::session) fn moved(
+        &mut self,
+        sub: SubId,
+        token: u32,
+        moved: Result<Moved, Refusal>,
+        actions: &mut Actions,
+    ) {
+        let encoding = self.origin.encoding;
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let Some(viewing) = &mut subscription.viewing else { return };
+        let Some(at) = viewing.moves.iter().position(|(due, _)| *due == token) else { return };
+        let (_, id) = viewing.moves.remove(at).expect("found just above");
+        let moved = match moved {
+            Ok(moved) => moved,
+            Err(refusal) => return self.fail(id, error_of(&refusal), actions),
+        };
+        for gone in &moved.removed {
+            viewing.backlog.forget(&gone.fix.key);
+        }
+        for sighting in &moved.added {
+            viewing.backlog.forget(&sighting.object.fix.key);
+            viewing.backlog.note(sighting);
+        }
+        if viewing.form == Form::Map {
+            tell_moved(subscription, &moved, encoding, actions);
+        }
+        self.answer_call(id, moved_answer(&moved), actions);
+    }
+}
+
+impl Subscription {
+    fn has_more(&self) -> bool {
+        self.joining.is_none()
+            && self
+                .viewing
+                .as_ref()
+                .is_some_and(|viewing| !viewing.backlog.is_held && viewing.backlog.has_snapshot())
+    }
+}
+
+fn tell_due(subscription: &mut Subscription, now: Now, encoding: Encoding, actions: &mut Actions) {
+    let Some(viewing) = &mut subscription.viewing else { return };
+    let due = viewing.backlog.due(now.moment);
+    let skipped = viewing.backlog.take_skipped();
+    if skipped > 0 {
+        actions.notes.push(Note::Conflated(skipped));
+    }
+    for telling in due {
+        write(subscription, &telling, encoding, actions);
+    }
+}
+
+fn tell_moved(
+    subscription: &Subscription,
+    moved: &Moved,
+    encoding: Encoding,
+    actions: &mut Actions,
+) {
+    let reason = Reason::AreaChanged;
+    let mut tell = |happening, object: &Arc<Object>, distance| {
+        let change = Arc::new(Change::new(object.clone()));
+        let telling = Telling { happening, reason, change, distance };
+        write(subscription, &telling, encoding, actions);
+    };
+    moved.removed.iter().for_each(|gone| tell(Happening::Exit, gone, None));
+    moved.added.iter().for_each(|one| tell(Happening::Enter, &one.object, one.distance));
+}
+
+/// Objects of one page of a map, and where the next one begins.
+fn show_page(viewing: &mut Viewing, limit: usize, result: &mut SubscribeResult) {
+    let page = viewing.backlog.next_page(limit);
+    result.r#type = 1;
+    if viewing.backlog.has_snapshot() {
+        result.phase = PHASE_STATE;
+        result.cursor = page.last().map(|last| last.object.fix.key.to_string()).unwrap_or_default();
+    } else {
+        viewing.backlog.is_held = false;
+    }
+    result.state =
+        page.iter().map(|one| entry(&one.object, Happening::Enter, one.distance)).collect();
+}
+
+/// Writes one change to the client, in bytes that are shared with all who are told the same.
+fn write(
+    subscription: &Subscription,
+    telling: &Telling,
+    encoding: Encoding,
+    actions: &mut Actions,
+) {
+    let Some(viewing) = &subscription.viewing else { return };
+    let Telling { happening, reason, change, distance } = telling;
+    let form = viewing.form;
+    let encode = || {
+        let publication = match form {
+            Form::Stream => delta(&change.object, *happening, *reason, *distance),
+            Form::Map => entry(&change.object, *happening, *distance),
+        };
+        encode_push_body(encoding, &protocol::PushBody::Pub(publication))
+    };
+    let shared = match distance {
+        Some(_) => None,
+        None => change.written.shared(encoding, form, *happening, *reason, encode).cloned(),
+    };
+    let body = shared.unwrap_or_else(encode);
+    let target = subscription.target();
+    let (bytes, accepted) = (body.len(), change.object.fix.accepted);
+    actions.write_push(body, Some(accepted), |head| push_head(encoding, &target, bytes, head));
+}
+
+fn delta(
+    object: &Object,
+    happening: Happening,
+    reason: Reason,
+    distance: Option<Metres>,
+) -> protocol::Publication {
+    let event = (Some(happening.name()), Some(reason.name()));
+    let mut data = Vec::with_capacity(192);
+    shown(object, event, distance).write(&mut data);
+    publication(object, data.into())
+}
+
+fn entry(object: &Object, happening: Happening, distance: Option<Metres>) -> protocol::Publication {
+    let key = object.fix.key.to_string();
+    if happening == Happening::Exit {
+        return protocol::Publication { key, removed: true, ..protocol::Publication::default() };
+    }
+    let mut data = Vec::with_capacity(192);
+    Shown { key: None, ..shown(object, (None, None), distance) }.write(&mut data);
+    protocol::Publication { key, ..publication(object, data.into()) }
+}
+
+fn publication(object: &Object, data: Bytes) -> protocol::Publication {
+    let tags = object.fix.tags.clone();
+    protocol::Publication { data, tags, ..protocol::Publication::default() }
+}
+
+fn shown<'a>(
+    object: &'a Object,
+    (event, reason): (Option<&'a str>, Option<&'a str>),
+    distance: Option<Metres>,
+) -> Shown<'a> {
+    let fix = &object.fix;
+    Shown {
+        event,
+        key: Some(&fix.key),
+        at: fix.point.at,
+        reason,
+        data: &fix.data,
+        distance,
+        accuracy: fix.accuracy,
+        speed_mps: fix.speed_mps,
+        heading_deg: fix.heading_deg,
+        time_ms: fix.time.map(|time| time.0),
+    }
+}
+
+/// `{"objects":[...]}`, and further members behind.
+pub(super) fn object_list(objects: &[Sighting], more: &[(&str, String)]) -> Bytes {
+    let mut json = Vec::with_capacity(16 + 160 * objects.len());
+    json.extend(b"{\"objects\":[");
+    for (index, one) in objects.iter().enumerate() {
+        if index > 0 {
+            json.push(b',');
+        }
+        shown(&one.object, (None, None), one.distance).write(&mut json);
+    }
+    json.push(b']');
+    for (name, value) in more {
+        json.extend(format!(",\"{name}\":{value}").as_bytes());
+    }
+    json.push(b'}');
+    json.into()
+}
+
+fn moved_answer(moved: &Moved) -> Bytes {
+    let keys = |keys: Vec<&str>| serde_json::to_string(&keys).expect("a list of strings is JSON");
+    let added = keys(moved.added.iter().map(|one| &*one.object.fix.key).collect());
+    let removed = keys(moved.removed.iter().map(|one| &*one.fix.key).collect());
+    object_list(&moved.added, &[("added", added), ("removed", removed)])
+}
+
+pub(super) fn error_of(refusal: &Refusal) -> protocol::ClientError {
+    let code = match refusal {
+        Refusal::TooManyObjects { .. } | Refusal::TooManyFences(_) => ErrorCode::LimitExceeded,
+        Refusal::UnknownZone(_) => ErrorCode::BadRequest,
+        Refusal::OutsideToken => ErrorCode::PermissionDenied,
+        Refusal::OtherKind => ErrorCode::Internal,
+    };
+    code.because(refusal)
+}
+
+/// Objects in one page of a map: SDKs ask for 100 to 1,000.
+pub(in crate::session) fn map_page(limit: i32) -> usize {
+    match usize::try_from(limit) {
+        Ok(0) | Err(_) => MAP_PAGE,
+        Ok(limit) => limit.clamp(MAP_PAGE, limits::MAP_PAGE_MAX),
+    }
+}
+
+const MAP_PAGE: usize = 100;
+/// Of a map subscription: the client asks for the state page by page.
+const PHASE_STATE: i32 = 2;
