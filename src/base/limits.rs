@@ -118,6 +118,20 @@ pub(crate) const PING_GRACE: Duration = Duration::from_secs(10);
 /// Bytes of an answer of the server API that the API client takes.
 pub(crate) const API_ANSWER_BYTES: usize = 64 << 20;
 
+/// Positions of one polygon, multipolygon, line or other geometry.
+pub(crate) const POLYGON_VERTICES: usize = 1000;
+/// Vertices of all polygons of one area, those of zones and cells included.
+pub(crate) const SHAPE_VERTICES: usize = 1 << 16;
+/// H3 cells of one area.
+pub(crate) const AREA_CELLS: usize = 4_096;
+/// Metres of a route's whole width.
+pub(crate) const ROUTE_WIDTH_M: f64 = 1_000_000.0;
+/// Bytes of a zone's name.
+pub(crate) const ZONE_NAME_BYTES: usize = 128;
+/// Milliseconds after which a stay may count as a dwell: a day.
+pub(crate) const DWELL_MS: usize = 86_400_000;
+/// Objects that a view may ask for at most.
+pub(crate) const VIEW_OBJECTS: usize = 1_000_000;
 /// Bytes of an object's key.
 pub(crate) const OBJECT_KEY_BYTES: usize = 255;
 /// Calls of `geo.move` under way for one subscription.

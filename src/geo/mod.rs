@@ -11,7 +11,7 @@ mod point;
 mod points;
 mod zones;
 
-pub(crate) use area::{Area, Circle, Place, Vertex};
+pub(crate) use area::{Area, Circle, Extent, Place, Relation, Vertex};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;

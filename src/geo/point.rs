@@ -27,9 +27,9 @@ pub(crate) struct LatLng {
 pub(crate) enum PointError {
     #[error("not a finite number")]
     NotFinite { field: &'static str },
-    #[error("{value} is outside -90..90; lat and lng look swapped")]
+    #[error("{value:?} is outside -90..90; lat and lng look swapped")]
     Swapped { value: f64 },
-    #[error("{value} is outside {}", if *field == "lat" { "-90..90" } else { "-180..180" })]
+    #[error("{value:?} is outside {}", if *field == "lat" { "-90..90" } else { "-180..180" })]
     OutOfRange { field: &'static str, value: f64 },
 }
 
@@ -104,6 +104,20 @@ impl UnitVector {
             x: self.y * other.z - self.z * other.y,
             y: self.z * other.x - self.x * other.z,
             z: self.x * other.y - self.y * other.x,
+        }
+    }
+
+    pub(crate) fn opposite(self) -> Self {
+        Self { x: -self.x, y: -self.y, z: -self.z }
+    }
+
+    /// Of length one; the zero vector stays as it is.
+    pub(crate) fn normalised(self) -> Self {
+        let length = self.dot(self).sqrt();
+        if length > 0.0 {
+            Self { x: self.x / length, y: self.y / length, z: self.z / length }
+        } else {
+            self
         }
     }
 

@@ -38,10 +38,7 @@ impl Session {
             "geo.nearby" => self.nearby(id, &request.data, now, actions),
             "geo.nearest" => self.nearest(id, &request.data, now, actions),
             "geo.zones" => self.zones(id, &request.data, actions),
-            method => {
-                let method: String = method.chars().take(64).collect();
-                Err(ErrorCode::MethodNotFound.because(format_args!("method: {method:?}")).into())
-            }
+            _ => Err(ErrorCode::NotAvailable.because("method: unknown").into()),
         }
     }
 

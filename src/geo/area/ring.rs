@@ -1,0 +1,243 @@
+//! One ring of a polygon: straight edges in longitude and latitude, unwrapped where they go over
+//! the antimeridian, closed over the nearer pole where the ring goes round it.
+
+use robust::{Coord, orient2d};
+
+use super::Vertex;
+use crate::geo::error::GeoError;
+use crate::geo::point::LatLng;
+
+/// Where a place is to a ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Inside,
+    Edge,
+    Outside,
+}
+
+/// The pole that a ring encloses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pole {
+    North,
+    South,
+}
+
+/// Corners in the plane of longitude and latitude. Longitudes are those of the vertices plus whole
+/// turns, so that no edge jumps; the last corner is the first again, a turn further where the ring
+/// goes round a pole.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Ring {
+    corners: Vec<Coord<f64>>,
+    pole: Option<Pole>,
+    pub(super) west: f64,
+    pub(super) east: f64,
+    pub(super) south: f64,
+    pub(super) north: f64,
+    strips: Strips,
+}
+
+/// Edges by strips of longitude, so that a place looks at a few of them.
+#[derive(Clone, Debug, PartialEq)]
+struct Strips {
+    per_degree: f64,
+    /// Where each strip's edges begin in `edges`, and the end.
+    starts: Vec<u32>,
+    edges: Vec<u16>,
+}
+
+impl Ring {
+    /// Paths in errors are `[vertex]`.
+    pub(super) fn new(vertices: &[Vertex]) -> Result<Self, GeoError> {
+        let vertices = distinct(vertices)?;
+        let (corners, turns) = unwrap(&vertices);
+        let pole = match turns {
+            0 => None,
+            1 | -1 => {
+                let north: f64 = vertices.iter().map(|vertex| vertex.lat).sum();
+                Some(if north >= 0.0 { Pole::North } else { Pole::South })
+            }
+            _ => return Err(GeoError::new("", "goes round the Earth more than once")),
+        };
+        let fold = |of: fn(&Coord<f64>) -> f64, pick: fn(f64, f64) -> f64, start: f64| {
+            corners.iter().map(of).fold(start, pick)
+        };
+        let (west, east) = (
+            fold(|one| one.x, f64::min, f64::INFINITY),
+            fold(|one| one.x, f64::max, f64::NEG_INFINITY),
+        );
+        let south = match pole {
+            Some(Pole::South) => -90.0,
+            _ => fold(|one| one.y, f64::min, f64::INFINITY),
+        };
+        let north = match pole {
+            Some(Pole::North) => 90.0,
+            _ => fold(|one| one.y, f64::max, f64::NEG_INFINITY),
+        };
+        let strips = Strips::new(&corners, west, east);
+        Ok(Self { corners, pole, west, east, south, north, strips })
+    }
+
+    /// Its corners one after the other, the first again at the end.
+    pub(super) fn corners(&self) -> &[Coord<f64>] {
+        &self.corners
+    }
+
+    pub(super) fn edges(&self) -> impl Iterator<Item = (Coord<f64>, Coord<f64>)> {
+        self.corners.windows(2).map(|edge| (edge[0], edge[1]))
+    }
+
+    /// A ray from the place to the north pole: whether it meets an odd number of edges. No seam is
+    /// needed where the ring goes round the Earth. Exact on the numbers as they are.
+    pub(super) fn side(&self, at: LatLng) -> Side {
+        let (lat, lng) = (at.lat(), at.lng());
+        if lat >= 90.0 || lat <= -90.0 {
+            return self.side_of_pole(lat > 0.0);
+        }
+        if lat < self.south || lat > self.north {
+            return Side::Outside;
+        }
+        let mut is_odd = false;
+        let mut turn = ((self.west - lng) / 360.0).ceil();
+        loop {
+            let x = lng + 360.0 * turn;
+            if x > self.east {
+                break;
+            }
+            match self.edges_above(Coord { x, y: lat }) {
+                None => return Side::Edge,
+                Some(odd) => is_odd ^= odd,
+            }
+            turn += 1.0;
+        }
+        let inside = is_odd != (self.pole == Some(Pole::North));
+        if inside { Side::Inside } else { Side::Outside }
+    }
+
+    /// Whether an odd number of edges lies north of a place; `None` where it lies on one.
+    fn edges_above(&self, place: Coord<f64>) -> Option<bool> {
+        let mut is_odd = false;
+        for &edge in self.strips.at(place.x - self.west) {
+            let (a, b) = (self.corners[usize::from(edge)], self.corners[usize::from(edge) + 1]);
+            let (a, b) = if a.x <= b.x { (a, b) } else { (b, a) };
+            if place.x < a.x || place.x > b.x {
+                continue;
+            }
+            let (low, high) = if a.y <= b.y { (a.y, b.y) } else { (b.y, a.y) };
+            if place.y > high {
+                continue;
+            }
+            let turn = if place.y < low { -1.0 } else { orient2d(a, b, place) };
+            if turn == 0.0 {
+                // On the line through both; of a vertical edge, between its ends.
+                return None;
+            }
+            // Each edge has its western end and not its eastern one.
+            is_odd ^= place.x < b.x && turn < 0.0;
+        }
+        Some(is_odd)
+    }
+
+    /// A pole is one place whatever its longitude: inside where the ring encloses it, on the edge
+    /// where it touches it.
+    fn side_of_pole(&self, north: bool) -> Side {
+        let (lat, pole) = if north { (90.0, Pole::North) } else { (-90.0, Pole::South) };
+        if self.pole == Some(pole) {
+            Side::Inside
+        } else if self.corners.iter().any(|corner| corner.y == lat) {
+            Side::Edge
+        } else {
+            Side::Outside
+        }
+    }
+}
+
+impl Strips {
+    fn new(corners: &[Coord<f64>], west: f64, east: f64) -> Self {
+        let count = (corners.len() - 1).div_ceil(2).clamp(1, 512);
+        let width = (east - west).max(f64::MIN_POSITIVE);
+        let per_degree = (f64_of(count) / width).min(1e300);
+        let mut strips = vec![Vec::new(); count];
+        for (edge, ends) in (0_u16..).zip(corners.windows(2)) {
+            let (low, high) = (ends[0].x.min(ends[1].x), ends[0].x.max(ends[1].x));
+            let first = index(per_degree, low - west, count);
+            let last = index(per_degree, high - west, count);
+            for strip in &mut strips[first..=last] {
+                strip.push(edge);
+            }
+        }
+        let mut starts = Vec::with_capacity(count + 1);
+        let mut edges = Vec::new();
+        for strip in strips {
+            starts.push(u32::try_from(edges.len()).expect("edges of one ring are few"));
+            edges.extend(strip);
+        }
+        starts.push(u32::try_from(edges.len()).expect("edges of one ring are few"));
+        Self { per_degree, starts, edges }
+    }
+
+    fn at(&self, x: f64) -> &[u16] {
+        let strip = index(self.per_degree, x, self.starts.len() - 1);
+        &self.edges[self.starts[strip] as usize..self.starts[strip + 1] as usize]
+    }
+}
+
+/// Monotone in `x`, so that a place and the edges over it meet in one strip.
+fn index(per_degree: f64, x: f64, count: usize) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast of a float saturates, and the minimum bounds it"
+    )]
+    let strip = (x * per_degree) as usize;
+    strip.min(count - 1)
+}
+
+fn f64_of(count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("counts of one ring are few"))
+}
+
+/// The vertices without repetitions one after the other, and without the first again at the end.
+fn distinct(vertices: &[Vertex]) -> Result<Vec<Vertex>, GeoError> {
+    for (index, vertex) in vertices.iter().enumerate() {
+        let in_range = vertex.lat.abs() <= 90.0 && vertex.lng.abs() <= 180.0;
+        if !in_range {
+            return Err(GeoError::new(format!("[{index}]"), "outside of the Earth"));
+        }
+    }
+    let mut kept: Vec<Vertex> = Vec::with_capacity(vertices.len());
+    for vertex in vertices {
+        // A whole turn apart is an edge round the Earth, and no repetition.
+        if kept.last().is_none_or(|last| last != vertex) {
+            kept.push(*vertex);
+        }
+    }
+    while kept.len() > 1 && kept.first() == kept.last() {
+        kept.pop();
+    }
+    let mut different: Vec<&Vertex> = Vec::with_capacity(3);
+    for vertex in &kept {
+        if different.len() < 3 && !different.contains(&vertex) {
+            different.push(vertex);
+        }
+    }
+    if different.len() < 3 {
+        return Err(GeoError::new("", "fewer than 3 different vertices"));
+    }
+    Ok(kept)
+}
+
+/// The corners, the first again at the end, and how many turns that is from where it began.
+fn unwrap(vertices: &[Vertex]) -> (Vec<Coord<f64>>, i32) {
+    let mut turns = 0_i32;
+    let mut corners = Vec::with_capacity(vertices.len() + 1);
+    let mut last = vertices[0].lng;
+    for vertex in vertices.iter().chain(&vertices[..1]) {
+        let step = vertex.lng - last;
+        if step.abs() > 180.0 && step.abs() < 360.0 {
+            turns += if step > 0.0 { -1 } else { 1 };
+        }
+        last = vertex.lng;
+        corners.push(Coord { x: vertex.lng + 360.0 * f64::from(turns), y: vertex.lat });
+    }
+    (corners, turns)
+}

@@ -1,0 +1,252 @@
+//! The area of a subscription, query, fence or token.
+
+use std::sync::Arc;
+
+use h3o::CellIndex;
+use serde_json::Value;
+
+use super::fields::{self, Fields, not, number};
+use super::geojson;
+use crate::base::limits;
+use crate::geo::area::{Area, Circle, Vertex};
+use crate::geo::error::GeoError;
+use crate::geo::point::{FARTHEST, LatLng, Metres, Point};
+
+/// An area as it is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum AreaSpec {
+    Fixed(Arc<Area>),
+    Zone(String),
+    FollowMe { radius: Metres },
+    FollowObject { channel: String, key: String, radius: Metres },
+    Nearest { count: usize, to: Point, within: Option<Metres> },
+}
+
+/// What an area may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AreaLimits {
+    pub(crate) radius_min: Metres,
+    pub(crate) radius_max: Option<Metres>,
+}
+
+impl Default for AreaLimits {
+    fn default() -> Self {
+        Self { radius_min: Metres(0.001), radius_max: None }
+    }
+}
+
+/// Members of which an area has exactly one.
+const FORMS: [&str; 8] =
+    ["near", "follow", "bbox", "geometry", "cells", "zone", "route", "nearest"];
+/// Members beside them.
+const REST: [&str; 4] = ["radius_m", "width_m", "to", "within_m"];
+
+impl AreaSpec {
+    /// An object with one of the forms and nothing unknown.
+    pub(crate) fn parse(value: &Value, limits: &AreaLimits) -> Result<Self, GeoError> {
+        Self::among(value, &[], limits)
+    }
+
+    /// An object that besides its area has members of the names `more`.
+    pub(super) fn among(
+        value: &Value,
+        more: &[&str],
+        limits: &AreaLimits,
+    ) -> Result<Self, GeoError> {
+        let known: Vec<&str> = FORMS.iter().chain(&REST).chain(more).copied().collect();
+        let fields = Fields::of(value, &known)?;
+        let mut forms = FORMS.iter().filter(|form| fields.find(form).is_some());
+        let Some(form) = forms.next() else {
+            return Err(GeoError::new(
+                "area",
+                format_args!("missing; one of {}", FORMS.join(", ")),
+            ));
+        };
+        if let Some(other) = forms.next() {
+            return Err(GeoError::new(*other, format_args!("not together with {form}")));
+        }
+        for (name, of) in [
+            ("radius_m", "follow"),
+            ("width_m", "route"),
+            ("to", "nearest"),
+            ("within_m", "nearest"),
+        ] {
+            if fields.find(name).is_some() && *form != of {
+                return Err(GeoError::new(name, format_args!("only with {of}")));
+            }
+        }
+        match *form {
+            "near" => near(&fields, limits),
+            "follow" => follow(&fields, limits),
+            "bbox" => bbox(&fields),
+            "geometry" => {
+                let area = geojson::geometry(fields.need("geometry")?);
+                Ok(fixed(area.map_err(|fault| fault.within("geometry"))?))
+            }
+            "cells" => cells(fields.need("cells")?).map_err(|fault| fault.within("cells")),
+            "zone" => zone(fields.need_text("zone")?).map_err(|fault| fault.within("zone")),
+            "route" => route(&fields, limits),
+            _ => nearest(&fields),
+        }
+    }
+
+    /// The area that a channel's label is; `None` for a label that is a name of the client's.
+    pub(crate) fn of_label(label: &str, limits: &AreaLimits) -> Option<Result<Self, GeoError>> {
+        let (form, rest) = label.split_once(':')?;
+        let spec = match form {
+            "near" => near_label(rest, limits),
+            "h3" => cells(&Value::from(rest.split(',').collect::<Vec<_>>())),
+            "zone" => zone(rest),
+            _ => return None,
+        };
+        Some(spec.map_err(|fault| fault.within("channel")))
+    }
+}
+
+fn fixed(area: Area) -> AreaSpec {
+    AreaSpec::Fixed(Arc::new(area))
+}
+
+fn near(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
+    let read = || {
+        let near = Fields::of(fields.need("near")?, &["lat", "lng", "radius_m"])?;
+        let center = near.point("lat", "lng")?;
+        let radius = number(near.need("radius_m")?).map_err(|fault| fault.within("radius_m"))?;
+        circle(center, radius, limits).map_err(|fault| fault.within("radius_m"))
+    };
+    read().map_err(|fault: GeoError| match fault.path.as_str() {
+        // The member itself is there, or this form would not have been chosen.
+        "near" => fault,
+        _ => fault.within("near"),
+    })
+}
+
+fn circle(center: Point, radius: f64, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
+    let radius = checked(radius, limits)?;
+    Ok(fixed(Area::Circle(Circle::new(center, radius))))
+}
+
+/// Beyond half the circumference a circle is the whole Earth, and the radius says no more.
+fn checked(radius: f64, limits: &AreaLimits) -> Result<Metres, GeoError> {
+    let least = limits.radius_min.0;
+    if radius < least || radius <= 0.0 {
+        let why = format_args!("{radius} is below the least, {least}");
+        return Err(GeoError::new("", why));
+    }
+    match limits.radius_max {
+        Some(most) if radius > most.0 => {
+            Err(GeoError::new("", format_args!("{radius} is above the most, {}", most.0)))
+        }
+        _ => Ok(Metres(radius.min(FARTHEST.0))),
+    }
+}
+
+fn near_label(text: &str, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
+    let numbers: Vec<&str> = text.split(',').collect();
+    let [lat, lng, radius] = numbers.as_slice() else {
+        return Err(GeoError::new("", "near: must be lat,lng,radius_m"));
+    };
+    let number = |name: &str, text: &str| {
+        text.parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .ok_or_else(|| GeoError::new("", format_args!("near: {name} is not a number")))
+    };
+    let (lat, lng) = (number("lat", lat)?, number("lng", lng)?);
+    let center = LatLng::new(lat, lng)
+        .map_err(|fault| GeoError::new("", format_args!("near: {}: {fault}", fault.field())))?;
+    circle(center.into(), number("radius_m", radius)?, limits)
+        .map_err(|fault| GeoError::new("", format_args!("near: radius_m: {}", fault.fault)))
+}
+
+fn follow(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
+    let radius = number(fields.need("radius_m")?).and_then(|radius| checked(radius, limits));
+    let radius = radius.map_err(|fault| fault.within("radius_m"))?;
+    let followed = fields.need("follow")?;
+    if followed == "me" {
+        return Ok(AreaSpec::FollowMe { radius });
+    }
+    if followed.is_string() {
+        return Err(GeoError::new("follow", "must be \"me\" or {\"channel\", \"key\"}"));
+    }
+    let read = || {
+        let object = Fields::of(followed, &["channel", "key"])?;
+        let text = |name| object.need_text(name).map(str::to_owned);
+        Ok(AreaSpec::FollowObject { channel: text("channel")?, key: text("key")?, radius })
+    };
+    read().map_err(|fault: GeoError| fault.within("follow"))
+}
+
+fn bbox(fields: &Fields<'_>) -> Result<AreaSpec, GeoError> {
+    let read = || {
+        let sides = ["west", "south", "east", "north"];
+        let of = Fields::of(fields.need("bbox")?, &sides)?;
+        let side = |name: &str, most: f64| {
+            let value = of.number(name, (-most, most))?;
+            value.ok_or_else(|| GeoError::new(name, "missing"))
+        };
+        let southwest = Vertex { lng: side("west", 180.0)?, lat: side("south", 90.0)? };
+        let northeast = Vertex { lng: side("east", 180.0)?, lat: side("north", 90.0)? };
+        Area::bbox(southwest, northeast).map(fixed)
+    };
+    read().map_err(|fault: GeoError| fault.within("bbox"))
+}
+
+fn cells(value: &Value) -> Result<AreaSpec, GeoError> {
+    let list = value.as_array().ok_or_else(|| not("a list of H3 cells", value))?;
+    if list.is_empty() {
+        return Err(GeoError::new("", "no cells"));
+    }
+    if list.len() > limits::AREA_CELLS {
+        let why = format_args!("{} cells; at most {}", list.len(), limits::AREA_CELLS);
+        return Err(GeoError::new("", why));
+    }
+    let cell = |(index, value): (usize, &Value)| {
+        let text = value.as_str().ok_or_else(|| not("a string", value));
+        let cell = text.and_then(|text| {
+            text.parse::<CellIndex>().map_err(|_not_a_cell| {
+                let shown: String = text.chars().take(32).collect();
+                GeoError::new("", format_args!("{shown:?} is no H3 cell"))
+            })
+        });
+        cell.map_err(|fault| fault.within(&format!("[{index}]")))
+    };
+    let cells: Result<Vec<CellIndex>, GeoError> = list.iter().enumerate().map(cell).collect();
+    Area::cells(&cells?).map(fixed)
+}
+
+fn zone(name: &str) -> Result<AreaSpec, GeoError> {
+    if name.is_empty() || name.len() > limits::ZONE_NAME_BYTES {
+        let most = limits::ZONE_NAME_BYTES;
+        return Err(GeoError::new("", format_args!("a zone's name has 1 to {most} bytes")));
+    }
+    Ok(AreaSpec::Zone(name.to_owned()))
+}
+
+fn route(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
+    let width = number(fields.need("width_m")?).and_then(|width| {
+        if width > 0.0 && width <= limits::ROUTE_WIDTH_M {
+            Ok(width)
+        } else {
+            let most = limits::ROUTE_WIDTH_M;
+            Err(GeoError::new("", format_args!("{width} is outside 0..{most}")))
+        }
+    });
+    let half_width = width.map_err(|fault| fault.within("width_m"))? / 2.0;
+    if let Some(most) = limits.radius_max.filter(|most| half_width > most.0) {
+        let why = format_args!("{} is above the most, {}", half_width * 2.0, most.0 * 2.0);
+        return Err(GeoError::new("width_m", why));
+    }
+    let lines = geojson::lines(fields.need("route")?);
+    let route = lines.and_then(|lines| {
+        Area::routes(&lines, Metres(half_width)).map_err(|fault| fault.within("coordinates"))
+    });
+    route.map(fixed).map_err(|fault| fault.within("route"))
+}
+
+fn nearest(fields: &Fields<'_>) -> Result<AreaSpec, GeoError> {
+    let count = fields.count("nearest", (1, limits::NEAREST))?;
+    let to = fields::point(fields.need("to")?).map_err(|fault| fault.within("to"))?;
+    let within = fields.metres("within_m", f64::MIN_POSITIVE)?;
+    Ok(AreaSpec::Nearest { count: count.unwrap_or(1), to, within })
+}

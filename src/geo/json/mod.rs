@@ -1,0 +1,22 @@
+//! Geography as JSON, in and out: areas, views, fixes, places of events, and what is shown of
+//! objects. GeoJSON's order of longitude before latitude exists nowhere else. Every fault names the
+//! path of its field.
+
+mod area;
+mod fields;
+mod fix;
+mod geojson;
+mod out;
+mod place;
+mod view;
+
+pub(crate) use area::{AreaLimits, AreaSpec};
+pub(crate) use fields::{Fields, parse};
+pub(crate) use fix::FixSpec;
+pub(crate) use geojson::geometry;
+pub(crate) use out::Shown;
+pub(crate) use place::{Located, PlaceFields, coarsen, place_of, snap};
+pub(crate) use view::ViewSpec;
+
+#[cfg(test)]
+mod tests;

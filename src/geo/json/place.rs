@@ -1,0 +1,196 @@
+//! Where an event is, from its data or tags; and the same coarsened, where a namespace wants no
+//! exact places.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::area::{AreaLimits, AreaSpec};
+use super::fields::{self, Fields, number};
+use super::geojson;
+use crate::geo::area::{Area, Circle, Place};
+use crate::geo::error::GeoError;
+use crate::geo::point::{LatLng, Metres, Point};
+
+/// The names of the members or tags that hold a place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PlaceFields<'a> {
+    pub(crate) lat: &'a str,
+    pub(crate) lng: &'a str,
+}
+
+/// An event's place, and where subscribers must be to get it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Located {
+    pub(crate) place: Place,
+    pub(crate) reach: Option<Arc<Area>>,
+}
+
+/// Finds the place of an event: in its data, a GeoJSON Feature or an object with the two fields,
+/// or in its tags. `None` where nothing of it is there.
+pub(crate) fn place_of(
+    data: &[u8],
+    names: &PlaceFields<'_>,
+    tags: &BTreeMap<String, String>,
+) -> Result<Option<Located>, GeoError> {
+    // Data of other kinds than objects has no place of its own; the tags may.
+    let value = serde_json::from_slice::<Value>(data).unwrap_or_default();
+    let place = match value.as_object() {
+        Some(_) => in_data(&value, names).map_err(|fault| fault.within("data"))?,
+        None => None,
+    };
+    let Some(place) = place.map_or_else(|| in_tags(tags, names), |place| Ok(Some(place)))? else {
+        return Ok(None);
+    };
+    let reach = match value.as_object() {
+        Some(_) => reach(&value, &place).map_err(|fault| fault.within("data"))?,
+        None => None,
+    };
+    Ok(Some(Located { place, reach }))
+}
+
+fn in_data(value: &Value, names: &PlaceFields<'_>) -> Result<Option<Place>, GeoError> {
+    let fields = Fields::any(value)?;
+    if fields.find("type").is_some_and(|kind| kind == "Feature") {
+        let shape = geojson::geometry(fields.need("geometry")?);
+        return shape.map(|area| Some(place_in(area))).map_err(|fault| fault.within("geometry"));
+    }
+    if fields.find(names.lat).is_none() && fields.find(names.lng).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Place { at: fields.point(names.lat, names.lng)?, shape: None }))
+}
+
+fn in_tags(
+    tags: &BTreeMap<String, String>,
+    names: &PlaceFields<'_>,
+) -> Result<Option<Place>, GeoError> {
+    let (Some(lat), Some(lng)) = (tags.get(names.lat), tags.get(names.lng)) else {
+        return Ok(None);
+    };
+    let parsed = |name: &str, text: &str| {
+        let number = text.parse::<f64>().ok();
+        number.ok_or_else(|| GeoError::new(format!("tags.{name}"), "not a number"))
+    };
+    let at = LatLng::new(parsed(names.lat, lat)?, parsed(names.lng, lng)?);
+    let at = at.map_err(|fault| {
+        let name = if fault.field() == "lat" { names.lat } else { names.lng };
+        GeoError::new(format!("tags.{name}"), fault)
+    })?;
+    Ok(Some(Place { at: at.into(), shape: None }))
+}
+
+/// A shape as a place; a single point is one.
+pub(crate) fn place_in(area: Area) -> Place {
+    match area {
+        Area::Circle(Circle { center, radius: Metres(0.0), .. }) => {
+            Place { at: center, shape: None }
+        }
+        area => {
+            let at = area.center().unwrap_or(Point::from(
+                LatLng::new(0.0, 0.0).expect("zero is a latitude and a longitude"),
+            ));
+            Place { at, shape: Some(Arc::new(area)) }
+        }
+    }
+}
+
+/// `reach_m` is a circle round the event, `reach` an area.
+fn reach(value: &Value, place: &Place) -> Result<Option<Arc<Area>>, GeoError> {
+    let fields = Fields::any(value)?;
+    match (fields.find("reach_m"), fields.find("reach")) {
+        (Some(_), Some(_)) => Err(GeoError::new("reach", "not together with reach_m")),
+        (Some(radius), None) => {
+            let radius = number(radius).map_err(|fault| fault.within("reach_m"))?;
+            round(place, radius).map(Some).map_err(|fault| fault.within("reach_m"))
+        }
+        (None, Some(area)) => fixed_area(area).map(Some).map_err(|fault| fault.within("reach")),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Everything at most so far from an event.
+pub(crate) fn round(place: &Place, radius: f64) -> Result<Arc<Area>, GeoError> {
+    if !(radius.is_finite() && radius > 0.0) {
+        return Err(GeoError::new("", format_args!("{radius} is not above 0")));
+    }
+    Ok(Arc::new(Area::Circle(Circle::new(place.at, Metres(radius)))))
+}
+
+/// An area that is the same for everyone and stays as it is.
+pub(crate) fn fixed_area(value: &Value) -> Result<Arc<Area>, GeoError> {
+    match AreaSpec::parse(value, &AreaLimits::default())? {
+        AreaSpec::Fixed(area) => Ok(area),
+        _ => Err(GeoError::new("", "must be near, bbox, geometry, cells or route")),
+    }
+}
+
+// === Coarse places ===
+
+/// The centre of the H3 cell that a place is in. Resolutions are 0 to 15; a larger one is 15.
+pub(crate) fn snap(point: Point, resolution: u8) -> Point {
+    let resolution = h3o::Resolution::try_from(resolution).unwrap_or(h3o::Resolution::Fifteen);
+    let Ok(at) = h3o::LatLng::new(point.at.lat(), point.at.lng()) else { return point };
+    let center = h3o::LatLng::from(at.to_cell(resolution));
+    LatLng::new(center.lat(), center.lng()).map_or(point, Point::from)
+}
+
+/// Members that would tell more than the cell.
+const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
+
+/// The data of an event with every place in it that this module reads replaced by the centre of
+/// its cell; a shape becomes the point that stands for it. What is no object stays as it is.
+pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: u8) -> Bytes {
+    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(data) else {
+        return Bytes::copy_from_slice(data);
+    };
+    let value = Value::Object(object.clone());
+    if let Ok(Some(place)) = in_data(&value, names) {
+        let at = snap(place.at, resolution).at;
+        if object.get("type").is_some_and(|kind| kind == "Feature") {
+            let position = serde_json::json!([at.lng(), at.lat()]);
+            let point = serde_json::json!({ "type": "Point", "coordinates": position });
+            object.insert("geometry".to_owned(), point);
+            object.remove("bbox");
+        } else {
+            object.insert(names.lat.to_owned(), at.lat().into());
+            object.insert(names.lng.to_owned(), at.lng().into());
+        }
+        if let Ok(Some(area)) = reach(&value, &place)
+            && let Some(center) = area.center()
+            && object.contains_key("reach")
+        {
+            // Only the size of the area may go on: its place is the event's.
+            let radius = area.cap().map_or(0.0, |(_, radius)| radius.0);
+            let at = snap(center, resolution).at;
+            let near = serde_json::json!({
+                "near": { "lat": at.lat(), "lng": at.lng(), "radius_m": radius.max(1.0) }
+            });
+            object.insert("reach".to_owned(), near);
+        }
+    }
+    for name in TELLING {
+        object.remove(name);
+    }
+    Value::Object(object).to_string().into()
+}
+
+/// The tags `lat` and `lng` of an event, likewise.
+pub(crate) fn coarsen_tags(
+    tags: &mut BTreeMap<String, String>,
+    names: &PlaceFields<'_>,
+    resolution: u8,
+) {
+    if let Ok(Some(place)) = in_tags(tags, names) {
+        let at = snap(place.at, resolution).at;
+        tags.insert(names.lat.to_owned(), at.lat().to_string());
+        tags.insert(names.lng.to_owned(), at.lng().to_string());
+    }
+}
+
+/// The value of bytes that are JSON, for those who read them twice.
+pub(crate) fn value_of(data: &[u8]) -> Result<Value, GeoError> {
+    fields::parse(data)
+}

@@ -1,0 +1,125 @@
+//! The data of a subscribe request in a geo channel: the area, and what is told of it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::area::{AreaLimits, AreaSpec};
+use super::fields::{self, Fields, not};
+use crate::base::limits;
+use crate::geo::detect::{Detect, Transition};
+use crate::geo::error::GeoError;
+use crate::geo::point::Metres;
+
+/// What a subscription asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ViewSpec {
+    pub(crate) area: AreaSpec,
+    /// Only these transitions are told.
+    pub(crate) detect: Option<Detect>,
+    pub(crate) dwell: Option<Duration>,
+    pub(crate) hysteresis: Option<Metres>,
+    pub(crate) approach: Option<Metres>,
+    /// Objects that the area may have.
+    pub(crate) limit: Option<usize>,
+    pub(crate) max_hz: Option<f64>,
+    pub(crate) min_move: Option<Metres>,
+    /// Deliveries carry the distance to the area's centre.
+    pub(crate) distance: bool,
+    /// `where`, a tag filter as clients write them, as it came.
+    pub(crate) filter: Option<Value>,
+}
+
+const MEMBERS: [&str; 9] = [
+    "detect",
+    "dwell_ms",
+    "hysteresis_m",
+    "approach_m",
+    "limit",
+    "max_hz",
+    "min_move_m",
+    "distance",
+    "where",
+];
+
+impl ViewSpec {
+    /// Everything else as it is unless asked for.
+    pub(crate) fn of(area: AreaSpec) -> Self {
+        Self {
+            area,
+            detect: None,
+            dwell: None,
+            hysteresis: None,
+            approach: None,
+            limit: None,
+            max_hz: None,
+            min_move: None,
+            distance: false,
+            filter: None,
+        }
+    }
+
+    pub(crate) fn parse(data: &[u8], limits: &AreaLimits) -> Result<Self, GeoError> {
+        if data.is_empty() {
+            return Err(GeoError::new("data", "missing: a geo channel wants an area"));
+        }
+        let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
+        let area = AreaSpec::among(&value, &MEMBERS, limits)?;
+        Self::rest(&value, area)
+    }
+
+    /// For an area that is known already: `data` has everything else.
+    pub(crate) fn parse_for(data: &[u8], area: AreaSpec) -> Result<Self, GeoError> {
+        let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
+        Fields::of(&value, &MEMBERS)?;
+        Self::rest(&value, area)
+    }
+
+    fn rest(value: &Value, area: AreaSpec) -> Result<Self, GeoError> {
+        let fields = Fields::any(value)?;
+        let detect = fields.find("detect").map(detect).transpose();
+        let detect = detect.map_err(|fault| fault.within("detect"))?;
+        let dwell = fields.count("dwell_ms", (1, limits::DWELL_MS))?;
+        let dwells = detect.is_some_and(|detect| detect.has(Transition::Dwell));
+        if dwells != dwell.is_some() {
+            let why = if dwells { "missing: detect has dwell" } else { "only with detect dwell" };
+            return Err(GeoError::new("dwell_ms", why));
+        }
+        for name in ["hysteresis_m", "approach_m"] {
+            if detect.is_none() && fields.find(name).is_some() {
+                return Err(GeoError::new(name, "only with detect"));
+            }
+        }
+        Ok(Self {
+            area,
+            detect,
+            dwell: dwell.map(|dwell| Duration::from_millis(dwell as u64)),
+            hysteresis: fields.number("hysteresis_m", (0.0, BAND_M))?.map(Metres),
+            approach: fields.number("approach_m", (1.0, BAND_M))?.map(Metres),
+            limit: fields.count("limit", (1, limits::VIEW_OBJECTS))?,
+            max_hz: fields.number("max_hz", (0.01, 100.0))?,
+            min_move: fields.number("min_move_m", (0.0, BAND_M))?.map(Metres),
+            distance: fields.flag("distance")?,
+            filter: fields.find("where").cloned(),
+        })
+    }
+}
+
+/// Hysteresis, approach and the least move are local.
+const BAND_M: f64 = 100_000.0;
+
+/// A list of names of transitions.
+pub(crate) fn detect(value: &Value) -> Result<Detect, GeoError> {
+    let list = value.as_array().ok_or_else(|| not("a list of names", value))?;
+    if list.is_empty() {
+        return Err(GeoError::new("", "empty"));
+    }
+    let one = |(index, value): (usize, &Value)| {
+        let known = Transition::ALL.into_iter().find(|one| value == one.name());
+        known.ok_or_else(|| {
+            let names = Transition::ALL.map(Transition::name).join(", ");
+            GeoError::new(format!("[{index}]"), format_args!("must be one of {names}"))
+        })
+    };
+    list.iter().enumerate().map(one).collect()
+}
