@@ -29,6 +29,8 @@ fn bbox(west: f64, south: f64, east: f64, north: f64) -> Result<Area, GeoError> 
 const UNIT: f64 = 8.0;
 const TURN: i64 = 360 * 8;
 const POLE: i64 = 90 * 8;
+/// Parts of an eighth, finer than the steepest edge rises.
+const FINE: i64 = 1 << 14;
 
 /// The ring in the plane, closed, with a seam to the pole that it goes round.
 fn plane(ring: &[(i64, i64)]) -> Vec<(i64, i64)> {
@@ -73,22 +75,22 @@ fn oracle(ring: &[(i64, i64)], place: (i64, i64)) -> i32 {
     let mut answer = -1;
     for turn in -3..=3 {
         let x = place.0 + turn * TURN;
-        // The seam is no edge: just beside it the answer is the same.
+        // The seam is no edge: a hair beside it the answer is the same.
         let on_seam = wraps && (x - seam) % TURN == 0;
-        let doubled: Vec<(i64, i64)> = plane.iter().map(|(x, y)| (2 * x, 2 * y)).collect();
-        let x = if on_seam { 2 * x + 1 } else { 2 * x };
-        let edges = doubled.windows(2).take(if wraps { ring.len() } else { usize::MAX });
-        let y = 2 * place.1;
+        let fine: Vec<(i64, i64)> = plane.iter().map(|(x, y)| (FINE * x, FINE * y)).collect();
+        let x = FINE * x + i64::from(on_seam);
+        let edges = fine.windows(2).take(if wraps { ring.len() } else { usize::MAX });
+        let y = FINE * place.1;
         for edge in edges {
             let ((ax, ay), (bx, by)) = (edge[0], edge[1]);
-            let cross = (bx - ax) * (y - ay) - (by - ay) * (2 * (place.0 + turn * TURN) - ax);
+            let cross = (bx - ax) * (y - ay) - (by - ay) * (FINE * (place.0 + turn * TURN) - ax);
             let within = |a: i64, b: i64, v: i64| a.min(b) <= v && v <= a.max(b);
-            if cross == 0 && within(ax, bx, 2 * (place.0 + turn * TURN)) && within(ay, by, y) {
+            if cross == 0 && within(ax, bx, FINE * (place.0 + turn * TURN)) && within(ay, by, y) {
                 return 0;
             }
         }
         let mut odd = false;
-        for edge in doubled.windows(2) {
+        for edge in fine.windows(2) {
             let ((ax, ay), (bx, by)) = (edge[0], edge[1]);
             if (ay > y) != (by > y) {
                 // The place is west of the edge.
