@@ -69,7 +69,7 @@ pub(crate) struct GeoOptions {
     pub(crate) lat: String,
     pub(crate) lng: String,
     /// Places are replaced by the centre of their H3 cell of this resolution, before anything else.
-    pub(crate) snap: Option<u8>,
+    pub(crate) snap: Option<usize>,
     pub(crate) key: KeyRule,
     pub(crate) object_ttl: Duration,
     /// Objects of one channel.
