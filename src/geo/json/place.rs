@@ -13,6 +13,7 @@ use super::geojson;
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
+use crate::geo::zones;
 
 /// The names of the members or tags that hold a place.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,17 @@ pub(crate) fn fixed_area(value: &Value) -> Result<Arc<Area>, GeoError> {
     match AreaSpec::parse(value, &AreaLimits::default())? {
         AreaSpec::Fixed(area) => Ok(area),
         _ => Err(GeoError::new("", "must be near, bbox, geometry, cells or route")),
+    }
+}
+
+/// An area that is the same for everyone and stays as it is, as a token has it: zones that come
+/// with the program are.
+pub(crate) fn lasting_area(value: &Value) -> Result<Arc<Area>, GeoError> {
+    match AreaSpec::parse(value, &AreaLimits::default())? {
+        AreaSpec::Fixed(area) => Ok(area),
+        AreaSpec::Zone(name) => zones::built_in(&name)
+            .ok_or_else(|| GeoError::new("zone", "none of this name comes with the program")),
+        _ => Err(GeoError::new("", "must be near, bbox, geometry, cells, route or zone")),
     }
 }
 
