@@ -3,9 +3,12 @@
 //! are great-circle metres on one sphere.
 
 mod area;
+mod cell;
 mod detect;
 mod error;
 mod index;
+#[cfg(test)]
+mod numbers;
 mod point;
 mod points;
 mod zones;

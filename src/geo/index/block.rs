@@ -1,0 +1,242 @@
+//! [`Blocks`]: the circles whose edge goes through a cell, rounded, and tested eight at a time.
+//!
+//! A cell has a plane of its own: it touches the sphere at the cell's centre, and places are
+//! projected on it at right angles. Offsets from the centre, and radii, are rounded to a unit that
+//! makes the largest fit 16 bits. What rounding and the plane could decide either way, a narrow band
+//! along the edge, is left to the exact circle.
+
+use pulp::{Arch, Simd, WithSimd};
+
+use crate::geo::area::Circle;
+use crate::geo::point::{EARTH_RADIUS, Metres, UnitVector, chord_squared_of};
+
+/// Circles in blocks of eight; the last block may have empty lanes.
+#[derive(Debug, Default)]
+pub(super) struct Blocks {
+    blocks: Vec<Block>,
+    /// Lanes in use; all before the first empty one.
+    len: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    x: [i16; LANES],
+    y: [i16; LANES],
+    radius: [i16; LANES],
+    ids: [u32; LANES],
+}
+
+/// A circle as a cell sees it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rounded {
+    x: i16,
+    y: i16,
+    radius: i16,
+}
+
+/// The unit of one grid, and how wide the band is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Units {
+    /// Earth radii in units.
+    scale: f64,
+    /// How much shorter than the straight line between two places it can be on the plane.
+    shortest: f32,
+}
+
+impl Units {
+    /// For places up to `farthest` from the centres of cells.
+    pub(super) fn for_offsets_to(farthest: Metres) -> Self {
+        let sine = (farthest.0 / EARTH_RADIUS.0).sin();
+        // On the way between two places, one unit on the plane goes along at most 1/cos on the
+        // sphere.
+        let shortest = (1.0 - sine * sine).sqrt();
+        Self { scale: f64::from(UNITS) / sine, shortest: narrow(shortest) - 1e-6 }
+    }
+
+    pub(super) fn offset(&self, place: UnitVector, center: UnitVector) -> (f64, f64) {
+        // Any axes do, if they are the same for all that is compared: across the one of the
+        // coordinate axes that is far from the centre.
+        let flat = (center.x * center.x + center.y * center.y).sqrt();
+        let away =
+            UnitVector { x: place.x - center.x, y: place.y - center.y, z: place.z - center.z };
+        if flat < 0.1 {
+            let flat = (center.y * center.y + center.z * center.z).sqrt();
+            let x = UnitVector { x: 0.0, y: -center.z / flat, z: center.y / flat };
+            let y = center.cross(x);
+            return (away.dot(x) * self.scale, away.dot(y) * self.scale);
+        }
+        let x = UnitVector { x: -center.y / flat, y: center.x / flat, z: 0.0 };
+        let y = center.cross(x);
+        (away.dot(x) * self.scale, away.dot(y) * self.scale)
+    }
+
+    /// `center` is that of the cell.
+    pub(super) fn circle(&self, circle: &Circle, center: UnitVector) -> Rounded {
+        let (x, y) = self.offset(circle.center.unit, center);
+        let radius = chord_squared_of(circle.radius).sqrt() * self.scale;
+        Rounded { x: rounded(x), y: rounded(y), radius: rounded(radius) }
+    }
+}
+
+impl Blocks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = u32> {
+        self.blocks.iter().flat_map(|block| block.ids).take(self.len)
+    }
+
+    pub(super) fn push(&mut self, id: u32, circle: Rounded) {
+        if self.len == self.blocks.len() * LANES {
+            // A quarter more instead of twice as much: most of the memory is here.
+            if self.blocks.len() == self.blocks.capacity() {
+                self.blocks.reserve_exact(1 + self.blocks.len() / 4);
+            }
+            self.blocks.push(EMPTY);
+        }
+        self.set(self.len, id, circle);
+        self.len += 1;
+    }
+
+    /// The circle must be there.
+    pub(super) fn write(&mut self, id: u32, circle: Rounded) {
+        let at = self.position(id);
+        self.set(at, id, circle);
+    }
+
+    /// The circle must be there.
+    pub(super) fn remove(&mut self, id: u32) {
+        let (at, last) = (self.position(id), self.len - 1);
+        let (block, lane) = (self.blocks[last / LANES], last % LANES);
+        let moved = Rounded { x: block.x[lane], y: block.y[lane], radius: block.radius[lane] };
+        self.set(at, block.ids[lane], moved);
+        self.set(last, 0, NOWHERE);
+        self.len = last;
+        if last % LANES == 0 {
+            self.blocks.pop();
+            if self.blocks.len() * 2 < self.blocks.capacity() {
+                self.blocks.shrink_to(self.blocks.len() + self.blocks.len() / 4);
+            }
+        }
+    }
+
+    /// Appends the circles that contain a place, which is told by its offset. `exact` decides for
+    /// those that are too close to call.
+    pub(super) fn matches(
+        &self,
+        arch: Arch,
+        units: &Units,
+        offset: (f64, f64),
+        found: &mut Vec<u32>,
+        exact: &mut impl FnMut(u32) -> bool,
+    ) {
+        let before = found.len();
+        found.resize(before + self.blocks.len() * LANES, 0);
+        let mut close = Vec::new();
+        let scan = Scan {
+            blocks: &self.blocks,
+            x: narrow(offset.0),
+            y: narrow(offset.1),
+            shortest: units.shortest,
+            found: &mut found[before..],
+            close: &mut close,
+        };
+        let sure = arch.dispatch(scan);
+        found.truncate(before + sure);
+        found.extend(close.into_iter().filter(|id| exact(*id)));
+    }
+
+    fn position(&self, id: u32) -> usize {
+        let at = self.ids().position(|one| one == id);
+        at.expect("a circle is in the cells it covers")
+    }
+
+    fn set(&mut self, at: usize, id: u32, circle: Rounded) {
+        let (block, lane) = (&mut self.blocks[at / LANES], at % LANES);
+        block.x[lane] = circle.x;
+        block.y[lane] = circle.y;
+        block.radius[lane] = circle.radius;
+        block.ids[lane] = id;
+    }
+}
+
+/// The test of all circles of a cell, compiled for each kind of processor.
+struct Scan<'a> {
+    blocks: &'a [Block],
+    x: f32,
+    y: f32,
+    shortest: f32,
+    /// Room for every lane: ids that match are written to the front.
+    found: &'a mut [u32],
+    close: &'a mut Vec<u32>,
+}
+
+impl WithSimd for Scan<'_> {
+    /// How many were found.
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        let mut len = 0;
+        for block in self.blocks {
+            let (sure, near) = block.test(self.x, self.y, self.shortest);
+            for (id, sure) in block.ids.into_iter().zip(sure) {
+                // Written always, kept if it matches: a branch would be wrong half of the time.
+                self.found[len] = id;
+                len += usize::from(sure);
+            }
+            if sure != near {
+                let close = (0..LANES).filter(|lane| sure[*lane] != near[*lane]);
+                self.close.extend(close.map(|lane| block.ids[lane]));
+            }
+        }
+        len
+    }
+}
+
+impl Block {
+    /// Per lane, whether the place is certainly in the circle, and whether it may be.
+    #[inline(always)]
+    fn test(&self, x: f32, y: f32, shortest: f32) -> ([bool; LANES], [bool; LANES]) {
+        let (mut sure, mut near) = ([false; LANES], [false; LANES]);
+        for lane in 0..LANES {
+            let (dx, dy) = (f32::from(self.x[lane]) - x, f32::from(self.y[lane]) - y);
+            let away = dx * dx + dy * dy;
+            let radius = f32::from(self.radius[lane]);
+            let (least, most) = ((radius * shortest - BAND).max(0.0), radius + BAND);
+            sure[lane] = away < least * least;
+            near[lane] = away <= most * most;
+        }
+        (sure, near)
+    }
+}
+
+/// Nearest, for offsets and radii that the units were made for.
+fn rounded(number: f64) -> i16 {
+    assert!(number.abs() <= f64::from(i16::MAX), "{number} units are too far off");
+    #[expect(clippy::cast_possible_truncation, reason = "asserted just above")]
+    let rounded = number.round() as i16;
+    rounded
+}
+
+fn narrow(number: f64) -> f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the band covers the rounding")]
+    let narrow = number as f32;
+    narrow
+}
+
+const LANES: usize = 8;
+/// Units to the farthest offset: all of 16 bits, but for the empty lanes'.
+const UNITS: f32 = 32_000.0;
+/// Units. An offset is up to 0.71 wrong, a radius 0.5, and the 32-bit computation on numbers up to
+/// 46,000 up to 0.02.
+const BAND: f32 = 1.5;
+/// Farther from every place in the cell than a band.
+const NOWHERE: Rounded = Rounded { x: i16::MAX, y: i16::MAX, radius: 0 };
+const EMPTY: Block = Block {
+    x: [NOWHERE.x; LANES],
+    y: [NOWHERE.y; LANES],
+    radius: [NOWHERE.radius; LANES],
+    ids: [0; LANES],
+};
