@@ -181,11 +181,14 @@ impl WithSimd for Scan<'_> {
         let mut len = 0;
         for block in self.blocks {
             let (sure, near) = block.test(self.x, self.y, self.shortest);
-            for (id, sure) in block.ids.into_iter().zip(sure) {
+            let room = &mut self.found[len..len + LANES];
+            let mut kept = 0;
+            for lane in 0..LANES {
                 // Written always, kept if it matches: a branch would be wrong half of the time.
-                self.found[len] = id;
-                len += usize::from(sure);
+                room[kept & (LANES - 1)] = block.ids[lane];
+                kept += sure[lane];
             }
+            len += kept;
             if sure != near {
                 let close = (0..LANES).filter(|lane| sure[*lane] != near[*lane]);
                 self.close.extend(close.map(|lane| block.ids[lane]));
@@ -198,15 +201,15 @@ impl WithSimd for Scan<'_> {
 impl Block {
     /// Per lane, whether the place is certainly in the circle, and whether it may be.
     #[inline(always)]
-    fn test(&self, x: f32, y: f32, shortest: f32) -> ([bool; LANES], [bool; LANES]) {
-        let (mut sure, mut near) = ([false; LANES], [false; LANES]);
+    fn test(&self, x: f32, y: f32, shortest: f32) -> ([usize; LANES], [usize; LANES]) {
+        let (mut sure, mut near) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
             let (dx, dy) = (f32::from(self.x[lane]) - x, f32::from(self.y[lane]) - y);
             let away = dx * dx + dy * dy;
             let radius = f32::from(self.radius[lane]);
             let (least, most) = ((radius * shortest - BAND).max(0.0), radius + BAND);
-            sure[lane] = away < least * least;
-            near[lane] = away <= most * most;
+            sure[lane] = usize::from(away < least * least);
+            near[lane] = usize::from(away <= most * most);
         }
         (sure, near)
     }
