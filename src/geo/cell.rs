@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use h3o::{CellIndex, Resolution};
 
 use super::area::Circle;
-use super::point::{EARTH_RADIUS, LatLng, Metres, Point, UnitVector};
+use super::point::{EARTH_RADIUS, LatLng, Metres, Point, UnitVector, chord_squared_of};
 
 /// A cell of one grid: two places have the same key exactly if they are in the same H3 cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,6 +148,7 @@ impl HexGrid {
         if disc.touching_angle > 0.1 || !self.is_inside(x, y, length + 1.0) {
             return false;
         }
+        let outline = self.outline(face, (x, y), disc);
         let half_step = 3.0_f64.sqrt() / 2.0;
         let mut b = ((y - length) / half_step).ceil();
         while b * half_step <= y + length {
@@ -156,12 +157,37 @@ impl HexGrid {
             let mut a = (x - half - b / 2.0).ceil();
             while a + b / 2.0 <= x + half {
                 let step = Step { face, a, b };
-                found.extend(disc.covered(step.key(), self.unit(step)));
+                if let Some(mut covered) = disc.covered(step.key(), self.unit(step)) {
+                    let side = match &outline {
+                        Some(outline) if !covered.inner => outline.side(disc, covered.center),
+                        _ => Side::Unsure,
+                    };
+                    covered.inner |= side == Side::Inside;
+                    if side != Side::Outside {
+                        found.push(covered);
+                    }
+                }
                 a += 1.0;
             }
             b += 1.0;
         }
         true
+    }
+
+    /// `None` where cells next to each other differ too much for it to help.
+    fn outline(&self, face: usize, (x, y): (f64, f64), disc: &Disc) -> Option<Outline> {
+        if disc.touching_angle > 0.01 {
+            return None;
+        }
+        let axes = Axes::at(disc.center);
+        let corners = CORNERS.map(|(corner_x, corner_y)| {
+            axes.offset(self.on_plane(face, x + corner_x, y + corner_y))
+        });
+        let reach = self.reach().0 / EARTH_RADIUS.0;
+        // The second derivatives of the projection are below 1.5, so that over the circle an
+        // outline changes by less than 2.4 angles of the circle.
+        let margin = reach * (1e-3 + 4.0 * disc.touching_angle);
+        Some(Outline { axes, corners, margin })
     }
 
     fn cover_by_neighbours(&self, disc: &Disc, most: usize, found: &mut Vec<Covered>) -> bool {
@@ -242,8 +268,13 @@ impl HexGrid {
     }
 
     fn unit(&self, step: Step) -> UnitVector {
-        let face = &self.faces[step.face];
         let (x, y) = step.plane();
+        self.on_plane(step.face, x, y)
+    }
+
+    /// The reverse of [`Self::project`].
+    fn on_plane(&self, face: usize, x: f64, y: f64) -> UnitVector {
+        let face = &self.faces[face];
         let (x, y) = (x * self.spacing, y * self.spacing);
         normalised(UnitVector {
             x: face.center.x + x * face.x.x + y * face.y.x,
@@ -286,9 +317,90 @@ impl Step {
     }
 }
 
+/// The plane that touches the sphere at a place, with two axes across each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Axes {
+    origin: UnitVector,
+    x: UnitVector,
+    y: UnitVector,
+}
+
+impl Axes {
+    /// The same axes to the bit for the same place.
+    pub(crate) fn at(origin: UnitVector) -> Self {
+        // Across the one of two coordinate axes that is far from the place.
+        let (x, y, z) = (origin.x, origin.y, origin.z);
+        let aside = if x * x + y * y > 0.01 {
+            UnitVector { x: -y, y: x, z: 0.0 }
+        } else {
+            UnitVector { x: 0.0, y: -z, z: y }
+        };
+        let x = normalised(aside);
+        Self { origin, x, y: origin.cross(x) }
+    }
+
+    /// Where a place falls on the plane at right angles, in Earth radii.
+    pub(crate) fn offset(&self, place: UnitVector) -> (f64, f64) {
+        let away = UnitVector {
+            x: place.x - self.origin.x,
+            y: place.y - self.origin.y,
+            z: place.z - self.origin.z,
+        };
+        (away.dot(self.x), away.dot(self.y))
+    }
+}
+
+/// What a cell near a circle looks like, on the plane that touches the sphere at the circle's
+/// centre. Lengths are Earth radii.
+#[derive(Clone, Copy, Debug)]
+struct Outline {
+    axes: Axes,
+    /// From the cell's centre, in turn.
+    corners: [(f64, f64); 6],
+    /// How much nearer or farther a cell's edge may be than told.
+    margin: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Inside,
+    Outside,
+    Unsure,
+}
+
+impl Outline {
+    /// On which side of the circle's edge the cell with this centre is.
+    fn side(&self, disc: &Disc, center: UnitVector) -> Side {
+        let (x, y) = self.axes.offset(center);
+        let corners = self.corners.map(|corner| (x + corner.0, y + corner.1));
+        let (mut nearest, mut farthest, mut is_around) = (f64::INFINITY, 0.0_f64, true);
+        let mut from = corners[5];
+        for to in corners {
+            let way = (to.0 - from.0, to.1 - from.1);
+            let along = -(from.0 * way.0 + from.1 * way.1) / (way.0 * way.0 + way.1 * way.1);
+            let along = along.clamp(0.0, 1.0);
+            let foot = (from.0 + along * way.0, from.1 + along * way.1);
+            nearest = nearest.min(foot.0 * foot.0 + foot.1 * foot.1);
+            farthest = farthest.max(to.0 * to.0 + to.1 * to.1);
+            is_around &= from.0 * way.1 - from.1 * way.0 >= 0.0;
+            from = to;
+        }
+        let (least, most) = (disc.radius - self.margin, disc.radius + self.margin);
+        if least > 0.0 && farthest < least * least {
+            Side::Inside
+        } else if !is_around && nearest > most * most {
+            Side::Outside
+        } else {
+            Side::Unsure
+        }
+    }
+}
+
 /// A circle, as cells are compared with it.
 #[derive(Clone, Copy, Debug)]
 struct Disc {
+    /// In Earth radii.
+    radius: f64,
     center: UnitVector,
     /// Angle from the circle's centre to that of a cell up to which the cell may touch it.
     touching_angle: f64,
@@ -302,10 +414,11 @@ impl Disc {
         let touching = Metres(circle.radius.0 + reach.0);
         let inside = Metres(circle.radius.0 - reach.0);
         Self {
+            radius: circle.radius.0 / EARTH_RADIUS.0,
             center: circle.center.unit,
             touching_angle: touching.0 / EARTH_RADIUS.0,
-            touching: super::point::chord_squared_of(touching),
-            inside: if inside.0 < 0.0 { -1.0 } else { super::point::chord_squared_of(inside) },
+            touching: chord_squared_of(touching),
+            inside: if inside.0 < 0.0 { -1.0 } else { chord_squared_of(inside) },
         }
     }
 
@@ -332,6 +445,18 @@ fn normalised(vector: UnitVector) -> UnitVector {
 fn whole(number: f64) -> f64 {
     (number + WHOLE) - WHOLE
 }
+
+/// From a cell's centre to its corners, in spacings, counter-clockwise.
+const CORNERS: [(f64, f64); 6] = [
+    (0.5, HALF_EDGE),
+    (0.0, 2.0 * HALF_EDGE),
+    (-0.5, HALF_EDGE),
+    (-0.5, -HALF_EDGE),
+    (0.0, -2.0 * HALF_EDGE),
+    (0.5, -HALF_EDGE),
+];
+/// 1/√12.
+const HALF_EDGE: f64 = 0.288_675_134_594_812_9;
 
 /// Odd, so that the low bits of a sum are the whole number plus 2^27.
 const WHOLE: f64 = 4_503_599_627_370_496.0 + 134_217_728.0;

@@ -8,6 +8,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::geo::area::Circle;
+use crate::geo::cell::Axes;
 use crate::geo::point::{EARTH_RADIUS, Metres, UnitVector, chord_squared_of};
 
 /// Circles in blocks of eight; the last block may have empty lanes.
@@ -53,21 +54,10 @@ impl Units {
         Self { scale: f64::from(UNITS) / sine, shortest: narrow(shortest) - 1e-6 }
     }
 
+    /// From a cell's centre.
     pub(super) fn offset(&self, place: UnitVector, center: UnitVector) -> (f64, f64) {
-        // Any axes do, if they are the same for all that is compared: across the one of the
-        // coordinate axes that is far from the centre.
-        let flat = (center.x * center.x + center.y * center.y).sqrt();
-        let away =
-            UnitVector { x: place.x - center.x, y: place.y - center.y, z: place.z - center.z };
-        if flat < 0.1 {
-            let flat = (center.y * center.y + center.z * center.z).sqrt();
-            let x = UnitVector { x: 0.0, y: -center.z / flat, z: center.y / flat };
-            let y = center.cross(x);
-            return (away.dot(x) * self.scale, away.dot(y) * self.scale);
-        }
-        let x = UnitVector { x: -center.y / flat, y: center.x / flat, z: 0.0 };
-        let y = center.cross(x);
-        (away.dot(x) * self.scale, away.dot(y) * self.scale)
+        let (x, y) = Axes::at(center).offset(place);
+        (x * self.scale, y * self.scale)
     }
 
     /// `center` is that of the cell.
@@ -186,7 +176,7 @@ impl WithSimd for Scan<'_> {
             for lane in 0..LANES {
                 // Written always, kept if it matches: a branch would be wrong half of the time.
                 room[kept & (LANES - 1)] = block.ids[lane];
-                kept += sure[lane];
+                kept += sure[lane] as usize;
             }
             len += kept;
             if sure != near {
@@ -201,15 +191,15 @@ impl WithSimd for Scan<'_> {
 impl Block {
     /// Per lane, whether the place is certainly in the circle, and whether it may be.
     #[inline(always)]
-    fn test(&self, x: f32, y: f32, shortest: f32) -> ([usize; LANES], [usize; LANES]) {
+    fn test(&self, x: f32, y: f32, shortest: f32) -> ([u32; LANES], [u32; LANES]) {
         let (mut sure, mut near) = ([0; LANES], [0; LANES]);
         for lane in 0..LANES {
             let (dx, dy) = (f32::from(self.x[lane]) - x, f32::from(self.y[lane]) - y);
             let away = dx * dx + dy * dy;
             let radius = f32::from(self.radius[lane]);
             let (least, most) = ((radius * shortest - BAND).max(0.0), radius + BAND);
-            sure[lane] = usize::from(away < least * least);
-            near[lane] = usize::from(away <= most * most);
+            sure[lane] = u32::from(away < least * least);
+            near[lane] = u32::from(away <= most * most);
         }
         (sure, near)
     }
