@@ -124,15 +124,20 @@ impl Blocks {
         let before = found.len();
         found.resize(before + self.blocks.len() * LANES, 0);
         let mut close = Vec::new();
-        let scan = Scan {
+        let plain = Scan {
             blocks: &self.blocks,
             x: narrow(offset.0),
             y: narrow(offset.1),
             shortest: units.shortest,
             found: &mut found[before..],
             close: &mut close,
+            pack: Plain,
         };
-        let sure = arch.dispatch(scan);
+        let sure = match arch {
+            #[cfg(target_arch = "x86_64")]
+            Arch::V3(pack) => Simd::vectorize(pack, plain.packed_by(pack)),
+            _ => arch.dispatch(plain),
+        };
         found.truncate(before + sure);
         found.extend(close.into_iter().filter(|id| exact(*id)));
     }
@@ -152,7 +157,7 @@ impl Blocks {
 }
 
 /// The test of all circles of a cell, compiled for each kind of processor.
-struct Scan<'a> {
+struct Scan<'a, P> {
     blocks: &'a [Block],
     x: f32,
     y: f32,
@@ -160,9 +165,18 @@ struct Scan<'a> {
     /// Room for every lane: ids that match are written to the front.
     found: &'a mut [u32],
     close: &'a mut Vec<u32>,
+    pack: P,
 }
 
-impl WithSimd for Scan<'_> {
+impl<'a> Scan<'a, Plain> {
+    #[cfg(target_arch = "x86_64")]
+    fn packed_by<P: Pack>(self, pack: P) -> Scan<'a, P> {
+        let Self { blocks, x, y, shortest, found, close, pack: Plain } = self;
+        Scan { blocks, x, y, shortest, found, close, pack }
+    }
+}
+
+impl<P: Pack> WithSimd for Scan<'_, P> {
     /// How many were found.
     type Output = usize;
 
@@ -171,16 +185,13 @@ impl WithSimd for Scan<'_> {
         let mut len = 0;
         for block in self.blocks {
             let (sure, near) = block.test(self.x, self.y, self.shortest);
-            let room = &mut self.found[len..len + LANES];
-            let mut kept = 0;
-            for lane in 0..LANES {
-                // Written always, kept if it matches: a branch would be wrong half of the time.
-                room[kept & (LANES - 1)] = block.ids[lane];
-                kept += sure[lane] as usize;
-            }
-            len += kept;
+            // All are written, and those that do not match written over: a branch would be wrong
+            // half of the time.
+            let room = self.found[len..].first_chunk_mut().expect("room for every lane");
+            *room = self.pack.to_front(block.ids, sure);
+            len += sure.count_ones() as usize;
             if sure != near {
-                let close = (0..LANES).filter(|lane| sure[*lane] != near[*lane]);
+                let close = (0..LANES).filter(|lane| (sure ^ near) >> lane & 1 == 1);
                 self.close.extend(close.map(|lane| block.ids[lane]));
             }
         }
@@ -188,18 +199,42 @@ impl WithSimd for Scan<'_> {
     }
 }
 
-impl Block {
-    /// Per lane, whether the place is certainly in the circle, and whether it may be.
+/// Moves lanes whose bit is set to the front, in order; what follows them is anything.
+trait Pack {
+    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES];
+}
+
+/// On any processor.
+struct Plain;
+
+impl Pack for Plain {
     #[inline(always)]
-    fn test(&self, x: f32, y: f32, shortest: f32) -> ([u32; LANES], [u32; LANES]) {
-        let (mut sure, mut near) = ([0; LANES], [0; LANES]);
+    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES] {
+        ORDERS[usize::from(bits)].map(|lane| lanes[lane as usize % LANES])
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Pack for pulp::x86::V3 {
+    #[inline(always)]
+    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES] {
+        let order = pulp::cast(ORDERS[usize::from(bits)]);
+        pulp::cast(self.avx2._mm256_permutevar8x32_epi32(pulp::cast(lanes), order))
+    }
+}
+
+impl Block {
+    /// A bit per lane, whether the place is certainly in the circle, and whether it may be.
+    #[inline(always)]
+    fn test(&self, x: f32, y: f32, shortest: f32) -> (u8, u8) {
+        let (mut sure, mut near) = (0, 0);
         for lane in 0..LANES {
             let (dx, dy) = (f32::from(self.x[lane]) - x, f32::from(self.y[lane]) - y);
             let away = dx * dx + dy * dy;
             let radius = f32::from(self.radius[lane]);
             let (least, most) = ((radius * shortest - BAND).max(0.0), radius + BAND);
-            sure[lane] = u32::from(away < least * least);
-            near[lane] = u32::from(away <= most * most);
+            sure |= u8::from(away < least * least) << lane;
+            near |= u8::from(away <= most * most) << lane;
         }
         (sure, near)
     }
@@ -220,6 +255,26 @@ fn narrow(number: f64) -> f32 {
 }
 
 const LANES: usize = 8;
+/// For each set of lanes their numbers, in order.
+static ORDERS: [[u32; LANES]; 256] = orders();
+
+const fn orders() -> [[u32; LANES]; 256] {
+    let mut orders = [[0; LANES]; 256];
+    let mut bits = 0;
+    while bits < orders.len() {
+        let (mut lane, mut at) = (0, 0);
+        while lane < 8 {
+            if bits >> lane & 1 == 1 {
+                orders[bits][at] = lane;
+                at += 1;
+            }
+            lane += 1;
+        }
+        bits += 1;
+    }
+    orders
+}
+
 /// Units to the farthest offset: all of 16 bits, but for the empty lanes'.
 const UNITS: f32 = 32_000.0;
 /// Units. An offset is up to 0.71 wrong, a radius 0.5, and the 32-bit computation on numbers up to
