@@ -1,7 +1,7 @@
 //! Boxes around areas.
 
 use crate::geo::area::{Area, Circle};
-use crate::geo::point::{EARTH_RADIUS, FARTHEST, LatLng};
+use crate::geo::point::{EARTH_RADIUS, FARTHEST};
 
 /// Degrees, `west` at most `east`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,9 +12,41 @@ pub(super) struct Bounds {
     pub(super) north: f64,
 }
 
-impl Bounds {
-    pub(super) fn of(at: LatLng) -> Self {
-        Self { west: at.lng(), south: at.lat(), east: at.lng(), north: at.lat() }
+/// How a circle lies to an area.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    Inside,
+    Outside,
+    /// Partly, or hard to tell.
+    Mixed,
+}
+
+pub(super) fn relation(area: &Area, circle: &Circle) -> Relation {
+    match area {
+        Area::Empty => Relation::Outside,
+        Area::Circle(around) => {
+            let away = around.center.distance(&circle.center).0;
+            if away + circle.radius.0 + 0.01 < around.radius.0 {
+                Relation::Inside
+            } else if away > around.radius.0 + circle.radius.0 + 0.01 {
+                Relation::Outside
+            } else {
+                Relation::Mixed
+            }
+        }
+        Area::Union(parts) => {
+            let mut all = parts.iter().map(|part| relation(part, circle));
+            let mut outside = true;
+            let inside = all.any(|one| {
+                outside &= one == Relation::Outside;
+                one == Relation::Inside
+            });
+            match (inside, outside) {
+                (true, _) => Relation::Inside,
+                (false, true) => Relation::Outside,
+                (false, false) => Relation::Mixed,
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! area.
 
 mod block;
+mod cache;
 mod circles;
 mod extent;
 mod shapes;
@@ -76,9 +77,8 @@ impl AreaIndex {
         let wide = self.wide.iter().filter(|(_, circle)| circle.contains(point.unit));
         found.extend(wide.map(|(id, _)| *id));
         if !self.shapes.is_empty() {
-            let before = found.len();
-            self.shapes.around(point.at, found);
-            retain_from(found, before, contains);
+            let area_of = |id| &**areas[slot(id)].as_ref().expect("what is indexed is there");
+            self.shapes.containing(point, area_of, found);
         }
     }
 

@@ -1,10 +1,13 @@
 //! [`Shapes`]: areas of any kind, by the boxes around them.
 
+use h3o::Resolution;
 use rstar::{AABB, RTree, RTreeObject};
 
-use super::extent::{Bounds, extent};
-use crate::geo::area::Area;
-use crate::geo::point::LatLng;
+use super::cache::{CellCache, Sides};
+use super::extent::{Bounds, Relation, extent, relation};
+use crate::geo::area::{Area, Circle};
+use crate::geo::cell::{CellKey, FaceHint, HexGrid};
+use crate::geo::point::{EARTH_RADIUS, Metres, Point};
 
 /// Boxes of areas. The owner keeps the areas, tests them exactly, and tells the old one when one
 /// changes.
@@ -17,6 +20,9 @@ pub(super) struct Shapes {
     /// Removals since the tree was built. It never joins underfull nodes, so that many removals
     /// leave it hollow.
     removals: usize,
+    /// What the tree and the areas said of cells that were asked for.
+    cache: CellCache,
+    hint: FaceHint,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,11 +45,13 @@ impl Shapes {
     }
 
     pub(super) fn add(&mut self, id: u32, area: &Area) {
+        self.forget(area);
         self.pending.extend(boxes(id, area));
     }
 
     /// The area must be the one that was added.
     pub(super) fn remove(&mut self, id: u32, area: &Area) {
+        self.forget(area);
         self.settle();
         for boxed in boxes(id, area) {
             let removed = self.tree.remove(&boxed);
@@ -52,9 +60,54 @@ impl Shapes {
         }
     }
 
-    /// Appends areas with a box around the place, each once.
-    pub(super) fn around(&mut self, at: LatLng, found: &mut Vec<u32>) {
-        self.meeting(Bounds::of(at), found);
+    /// Appends the areas that contain the point.
+    pub(super) fn containing<'a>(
+        &mut self,
+        point: &Point,
+        area_of: impl Fn(u32) -> &'a Area,
+        found: &mut Vec<u32>,
+    ) {
+        let key = HexGrid::at(RESOLUTION).key(point, &mut self.hint);
+        let append = |sides: &Sides, found: &mut Vec<u32>| {
+            found.extend_from_slice(&sides.inner);
+            let edge = sides.edge.iter().copied();
+            found.extend(edge.filter(|id| area_of(*id).contains(point)));
+        };
+        if let Some(sides) = self.cache.get(point.at, key) {
+            return append(sides, found);
+        }
+        let sides = self.sides(key, &area_of);
+        append(&sides, found);
+        self.cache.put(point.at, key, sides, self.cache_max());
+    }
+
+    fn cache_max(&self) -> usize {
+        CACHE_MIN + CACHE_PER_AREA * self.tree.size()
+    }
+
+    fn sides<'a>(&mut self, key: CellKey, area_of: &impl Fn(u32) -> &'a Area) -> Sides {
+        let grid = HexGrid::at(RESOLUTION);
+        let center = grid.center(key).to_lat_lng();
+        let cell = Circle::new(center.into(), Metres(grid.reach().0 + 0.01));
+        let mut near = Vec::new();
+        self.near(&Area::Circle(cell), &mut near);
+        let (mut inner, mut edge) = (Vec::new(), Vec::new());
+        for id in near {
+            match relation(area_of(id), &cell) {
+                Relation::Inside => inner.push(id),
+                Relation::Mixed => edge.push(id),
+                Relation::Outside => {}
+            }
+        }
+        Sides { inner: inner.into(), edge: edge.into() }
+    }
+
+    fn forget(&mut self, area: &Area) {
+        // Across a cell it is twice the reach from its centre.
+        let reach = HexGrid::at(RESOLUTION).reach().0 * 2.1 / EARTH_RADIUS.0;
+        for bounds in extent(area) {
+            self.cache.forget(bounds, reach.to_degrees());
+        }
     }
 
     /// Appends areas with a box that meets one of the boxes of the other area, each once.
@@ -106,5 +159,22 @@ fn dedup(found: &mut Vec<u32>, before: usize) {
     });
 }
 
+/// Of the cells of the cache, 200 m from centre to corner.
+const RESOLUTION: Resolution = Resolution::Nine;
+/// How much the cache may hold, in ids of 4 bytes, and more for each box of an area.
+const CACHE_MIN: usize = 4096;
+const CACHE_PER_AREA: usize = 32;
 /// Changes that a tree takes one by one, however small it is.
 const REBUILD_MIN: usize = 64;
+
+#[cfg(test)]
+impl Shapes {
+    /// The weight of the cache.
+    pub(super) fn assert_invariants(&mut self, boxes: usize) -> usize {
+        self.settle();
+        assert_eq!(self.tree.size(), boxes, "each box is in the tree once");
+        // Removals lower the bound, which is kept when the next cell comes.
+        self.cache.assert_weight(self.cache_max() + CACHE_PER_AREA * self.removals);
+        self.cache.weight()
+    }
+}

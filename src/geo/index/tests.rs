@@ -67,7 +67,7 @@ fn some_circle(numbers: &mut Numbers, centers: &[Point]) -> Circle {
 fn some_area(numbers: &mut Numbers, centers: &[Point]) -> Area {
     match numbers.below(12) {
         0 => Area::Empty,
-        1 => Area::Union(vec![
+        1..4 => Area::Union(vec![
             Area::Circle(some_circle(numbers, centers)),
             Area::Circle(some_circle(numbers, centers)),
         ]),
@@ -119,6 +119,10 @@ fn run(seed: u64, rounds: usize) -> usize {
         }
         let place = some_place(&mut numbers, &pair, &centers);
         pair.check(&at(place), seed);
+        // The same few cells again and again, whatever changes around them.
+        let center = centers[slot(numbers.below(8))];
+        let again = numbers.near(center.unit, Metres(100.0));
+        pair.check(&at(again), seed);
     }
     pair.index.assert_invariants();
     assert!(pair.found > pair.compared / 100, "too little is found to tell anything");
@@ -182,7 +186,10 @@ fn many_areas_in_one_place_are_all_found() {
 }
 
 impl AreaIndex {
-    fn assert_invariants(&self) {
+    fn assert_invariants(&mut self) {
+        let shapes = self.areas.iter().flatten().filter(|area| matches!(***area, Area::Union(_)));
+        let boxes = shapes.map(|area| extent::extent(area).len()).sum();
+        self.shapes.assert_invariants(boxes);
         for (number, grid) in self.grids.iter().enumerate() {
             let kept = |area: &Arc<Area>| match Kept::of(Some(area)) {
                 Kept::Grid(grid, circle) if grid == number => Some(*circle),
@@ -195,6 +202,28 @@ impl AreaIndex {
             }
         }
     }
+}
+
+#[test]
+fn the_cells_that_were_asked_for_are_bounded() {
+    let mut numbers = Numbers(4);
+    let mut pair = Pair::default();
+    let here = numbers.anywhere();
+    for id in 0..100 {
+        let parts = (0..2).map(|_| {
+            let center = numbers.near(here.unit, Metres(1e4));
+            Area::Circle(Circle::new(center, Metres(3e4)))
+        });
+        pair.insert(id, Area::Union(parts.collect()));
+    }
+    let mut heaviest = 0;
+    for _ in 0..500 {
+        let place = numbers.near(here.unit, Metres(5e4));
+        pair.check(&at(place), 4);
+        let boxes = 200;
+        heaviest = heaviest.max(pair.index.shapes.assert_invariants(boxes));
+    }
+    assert!(heaviest > 10_000, "{heaviest}: the bound was never near");
 }
 
 const IDS: u32 = 120;
