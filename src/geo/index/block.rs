@@ -5,6 +5,8 @@
 //! makes the largest fit 16 bits. What rounding and the plane could decide either way, a narrow band
 //! along the edge, is left to the exact circle.
 
+use std::collections::HashMap;
+
 use pulp::{Arch, Simd, WithSimd};
 
 use crate::geo::area::Circle;
@@ -17,6 +19,15 @@ pub(super) struct Blocks {
     blocks: Vec<Block>,
     /// Lanes in use; all before the first empty one.
     len: usize,
+    /// Lanes by id where there are so many that a search would be felt: a crowd in one place whose
+    /// circles move with it.
+    lanes: Option<Box<Lanes>>,
+}
+
+/// Apart, so that it is one pointer in the many cells without a crowd.
+#[derive(Debug)]
+struct Lanes {
+    by_id: HashMap<u32, usize>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +98,11 @@ impl Blocks {
         }
         self.set(self.len, id, circle);
         self.len += 1;
+        if let Some(lanes) = &mut self.lanes {
+            lanes.by_id.insert(id, self.len - 1);
+        } else if self.len > CROWD {
+            self.lanes = Some(Box::new(Lanes { by_id: self.ids().zip(0..).collect() }));
+        }
     }
 
     /// The circle must be there.
@@ -99,6 +115,13 @@ impl Blocks {
     pub(super) fn remove(&mut self, id: u32) {
         let (at, last) = (self.position(id), self.len - 1);
         let (block, lane) = (self.blocks[last / LANES], last % LANES);
+        if let Some(lanes) = &mut self.lanes {
+            lanes.by_id.insert(block.ids[lane], at);
+            lanes.by_id.remove(&id);
+        }
+        if last < CROWD / 2 {
+            self.lanes = None;
+        }
         let moved = Rounded { x: block.x[lane], y: block.y[lane], radius: block.radius[lane] };
         self.set(at, block.ids[lane], moved);
         self.set(last, 0, NOWHERE);
@@ -143,7 +166,10 @@ impl Blocks {
     }
 
     fn position(&self, id: u32) -> usize {
-        let at = self.ids().position(|one| one == id);
+        let at = match &self.lanes {
+            Some(lanes) => lanes.by_id.get(&id).copied(),
+            None => self.ids().position(|one| one == id),
+        };
         at.expect("a circle is in the cells it covers")
     }
 
@@ -255,6 +281,8 @@ fn narrow(number: f64) -> f32 {
 }
 
 const LANES: usize = 8;
+/// Circles whose lanes are found by a search, of up to about 1 µs.
+const CROWD: usize = 512;
 /// For each set of lanes their numbers, in order.
 static ORDERS: [[u32; LANES]; 256] = orders();
 
@@ -288,3 +316,19 @@ const EMPTY: Block = Block {
     radius: [NOWHERE.radius; LANES],
     ids: [0; LANES],
 };
+
+#[cfg(test)]
+impl Blocks {
+    pub(super) fn assert_invariants(&self) {
+        assert_eq!(self.blocks.len(), self.len.div_ceil(LANES), "no block is empty");
+        let unused = self.blocks.iter().flat_map(|block| block.x).skip(self.len);
+        assert!(unused.into_iter().all(|x| x == NOWHERE.x), "unused lanes are nowhere");
+        if let Some(lanes) = &self.lanes {
+            assert_eq!(lanes.by_id, self.ids().zip(0..).collect(), "each id has its lane");
+        }
+    }
+
+    pub(super) fn is_crowded(&self) -> bool {
+        self.lanes.is_some()
+    }
+}

@@ -170,6 +170,10 @@ impl CircleGrid {
         self.cells.len()
     }
 
+    pub(super) fn crowded(&self) -> usize {
+        self.cells.values().filter(|cell| cell.edge.is_crowded()).count()
+    }
+
     /// Every circle is once in each cell that it covers, and in no other.
     pub(super) fn assert_invariants(&self, circles: &std::collections::BTreeMap<u32, Circle>) {
         let mut expected: HashMap<(CellKey, u32), bool> = HashMap::new();
@@ -182,6 +186,7 @@ impl CircleGrid {
             }
         }
         for (key, cell) in &self.cells {
+            cell.edge.assert_invariants();
             let inner = cell.inner.iter().map(|id| (*id, true));
             for (id, inner) in inner.chain(cell.edge.ids().map(|id| (id, false))) {
                 assert_eq!(expected.remove(&(*key, id)), Some(inner), "{id} in {key:?}");

@@ -168,21 +168,27 @@ fn an_area_that_is_replaced_or_removed_is_found_no_more() {
 }
 
 #[test]
-fn many_areas_in_one_place_are_all_found() {
+fn a_crowd_in_one_place_that_moves_and_goes_is_found() {
     let mut numbers = Numbers(2);
     let here = numbers.anywhere();
     let mut pair = Pair::default();
-    for id in 0..1000 {
-        let center = numbers.near(here.unit, Metres(2000.0));
-        pair.insert(id, Area::Circle(Circle::new(center, Metres(2000.0))));
+    let crowded = |pair: &Pair| pair.index.grids[0].as_ref().map_or(0, |grid| grid.crowded());
+    for round in 0..3 {
+        for id in (0..2000).step_by(1 + round) {
+            let center = numbers.near(here.unit, Metres(2000.0));
+            pair.insert(id, Area::Circle(Circle::new(center, Metres(2000.0))));
+        }
+        pair.check(&at(here), 2);
+        pair.index.assert_invariants();
     }
-    pair.check(&at(here), 2);
-    for id in (0..1000).step_by(3) {
+    assert!(crowded(&pair) > 0, "no crowd");
+    for id in (0..2000).filter(|id| id % 10 > 0) {
         pair.remove(id);
     }
     pair.check(&at(here), 2);
     pair.index.assert_invariants();
-    assert!(pair.found > 1000, "{} found", pair.found);
+    assert_eq!(crowded(&pair), 0);
+    assert!(pair.found > 2000, "{} found", pair.found);
 }
 
 impl AreaIndex {
