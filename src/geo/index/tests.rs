@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::geo::numbers::Numbers;
+use crate::geo::numbers::{Numbers, point};
 use crate::geo::point::{FARTHEST, Metres};
 
 /// An index, and beside it what it is held against: every area is asked.
@@ -205,6 +205,38 @@ impl AreaIndex {
             let circles = areas.filter_map(|(id, area)| Some((id, kept(area.as_ref()?)?)));
             if let Some(grid) = grid {
                 grid.assert_invariants(&circles.collect());
+            }
+        }
+    }
+}
+
+#[test]
+fn changes_over_the_border_of_a_tile_are_seen() {
+    let mut numbers = Numbers(5);
+    let borders = [
+        (45.03, 10.0),
+        (45.0, 10.03),
+        (0.03, 180.0),
+        (0.03, -180.0),
+        (89.9995, 10.0),
+        (-90.0, 0.0),
+    ];
+    for (lat, lng) in borders {
+        let border = point(lat, lng);
+        let mut pair = Pair::default();
+        for _ in 0..200 {
+            let part = |numbers: &mut Numbers| {
+                let radius = Metres(numbers.between(1.0, 100.0));
+                Area::Circle(Circle::new(numbers.near(border.unit, Metres(150.0)), radius))
+            };
+            let id = numbers.below(3);
+            match numbers.below(3) {
+                0 => pair.remove(id),
+                _ => pair.insert(id, Area::Union(vec![part(&mut numbers)])),
+            }
+            for _ in 0..5 {
+                let place = numbers.near(border.unit, Metres(150.0));
+                pair.check(&at(place), 5);
             }
         }
     }
