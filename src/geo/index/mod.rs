@@ -83,22 +83,25 @@ impl AreaIndex {
     }
 
     fn meeting(&mut self, shape: &Area, found: &mut Vec<u32>) {
-        let before = found.len();
+        let mut near = self.near(shape);
+        near.retain(|id| self.areas[slot(*id)].as_ref().is_some_and(|area| area.meets(shape)));
+        found.append(&mut near);
+    }
+
+    /// All areas that may meet the shape, each once.
+    fn near(&mut self, shape: &Area) -> Vec<u32> {
+        let mut near = Vec::new();
         if let Some(cap) = cap(shape) {
-            self.grids.iter_mut().flatten().for_each(|grid| grid.near(&cap, found));
-            found.extend(self.wide.keys());
-            self.shapes.near(shape, found);
-            found[before..].sort_unstable();
+            self.grids.iter_mut().flatten().for_each(|grid| grid.near(&cap, &mut near));
+            near.extend(self.wide.keys());
+            self.shapes.near(shape, &mut near);
+            near.sort_unstable();
+            near.dedup();
         } else {
-            found.extend(
-                (0..).zip(&self.areas).filter(|(_, area)| area.is_some()).map(|(id, _)| id),
-            );
+            let all = (0..).zip(&self.areas).filter(|(_, area)| area.is_some());
+            near.extend(all.map(|(id, _)| id));
         }
-        let (areas, mut last) = (&self.areas, None);
-        retain_from(found, before, |id| {
-            let first = last.replace(id) != Some(id);
-            first && areas[slot(id)].as_ref().is_some_and(|area| area.meets(shape))
-        });
+        near
     }
 
     fn change(&mut self, id: u32, old: Option<&Area>, new: Option<&Area>) {
@@ -153,15 +156,6 @@ fn cap(area: &Area) -> Option<Circle> {
         Area::Circle(circle) => Some(*circle),
         Area::Empty | Area::Union(_) => None,
     }
-}
-
-/// Of what was appended to the first `before`, keeps what passes.
-fn retain_from(found: &mut Vec<u32>, before: usize, mut passes: impl FnMut(u32) -> bool) {
-    let mut at = 0;
-    found.retain(|id| {
-        at += 1;
-        at <= before || passes(*id)
-    });
 }
 
 fn slot(id: u32) -> usize {

@@ -211,6 +211,42 @@ impl AreaIndex {
 }
 
 #[test]
+fn areas_near_a_shape_are_asked_and_far_ones_mostly_not() {
+    let mut numbers = Numbers(8);
+    let centers: Vec<Point> = (0..8).map(|_| numbers.hard_place()).collect();
+    let mut pair = Pair::default();
+    for id in 0..1000 {
+        let area = some_area(&mut numbers, &centers);
+        pair.insert(id, area);
+    }
+    let (mut asked, mut met) = (0, 0);
+    for _ in 0..300 {
+        let cap = some_circle(&mut numbers, &centers);
+        let touches = |circle: &Circle| {
+            circle.center.distance(&cap.center).0 <= circle.radius.0 + cap.radius.0
+        };
+        let near = pair.index.near(&Area::Circle(cap));
+        assert!(near.is_sorted_by(|one, other| one < other), "each once");
+        for (id, area) in &pair.areas {
+            if parts(area).iter().any(touches) {
+                assert!(near.contains(id), "{area:?} near {cap:?}");
+                met += 1;
+            }
+        }
+        asked += near.len();
+    }
+    assert!(met > 10_000 && asked < 2 * met, "{asked} asked, {met} met");
+}
+
+fn parts(area: &Area) -> Vec<Circle> {
+    match area {
+        Area::Circle(circle) => vec![*circle],
+        Area::Union(unions) => unions.iter().flat_map(parts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
 fn changes_over_the_border_of_a_tile_are_seen() {
     let mut numbers = Numbers(5);
     let borders = [
