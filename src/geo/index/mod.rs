@@ -1,8 +1,8 @@
 //! [`AreaIndex`]: many areas, and which of them a place is in.
 //!
-//! Circles lie in hexagonal grids, each in one whose cells are about its size; of other areas a tree
-//! knows the boxes. Whatever these say, the exact area decides: the result is that of asking every
-//! area.
+//! Circles lie in hexagonal grids, each in one whose cells are about its size; of other areas a
+//! tree knows the boxes. Whatever these say, the exact area decides: the result is that of asking
+//! every area.
 
 mod block;
 mod cache;
