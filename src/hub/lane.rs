@@ -128,6 +128,17 @@ pub(crate) struct LaneCounts {
     pub(crate) objects: usize,
 }
 
+/// Fixes that did not count, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    /// Not newer than what was known of the object.
+    pub(crate) old: usize,
+    /// Faster than objects of the namespace may be.
+    pub(crate) too_fast: usize,
+    /// Of an object for which the channel had no room.
+    pub(crate) no_room: usize,
+}
+
 /// What surrounds one input.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
@@ -136,6 +147,7 @@ pub(super) struct Turn<'a> {
     pub(super) outputs: &'a mut Vec<Output>,
     /// Mails posted.
     pub(super) posted: usize,
+    pub(super) ignored: &'a mut Ignored,
 }
 
 /// The state of one lane. One task owns it and feeds it one input at a time; a [`FanOut`] that
@@ -149,6 +161,7 @@ pub(crate) struct Lane<M> {
     deadlines: BTreeSet<(Moment, Channel)>,
     outputs: Vec<Output>,
     posted: usize,
+    ignored: Ignored,
 }
 
 /// A channel that has subscribers, objects or fences here.
@@ -168,6 +181,7 @@ impl<M: Mailbox> Lane<M> {
             deadlines: BTreeSet::new(),
             outputs: Vec::new(),
             posted: 0,
+            ignored: Ignored::default(),
         }
     }
 
@@ -235,6 +249,11 @@ impl<M: Mailbox> Lane<M> {
         std::mem::take(&mut self.posted)
     }
 
+    /// Fixes that did not count, since this was last asked.
+    pub(crate) fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
+    }
+
     pub(crate) fn counts(&self) -> LaneCounts {
         let objects = self.rooms.values().map(|room| match room {
             Room::Objects(room) => room.objects(),
@@ -282,7 +301,7 @@ impl<M: Mailbox> Lane<M> {
         let view = join.delivery.view.clone();
         self.rooms.entry(channel.clone()).or_insert_with(|| match view.as_deref() {
             None => Room::Plain(PlainRoom::new()),
-            Some(view) => Room::of(&view.options),
+            Some(view) => Room::of(&channel, &view.options),
         });
         let joined = self.in_room(&channel, now, |room, turn| {
             let (mailbox, sub) = (join.mailbox.clone(), join.sub);
@@ -339,7 +358,7 @@ impl<M: Mailbox> Lane<M> {
 
     fn begin(&mut self, channel: Channel, kind: EventKind, now: Now) -> Option<FanOut> {
         if let EventKind::Fix(_, options) = &kind {
-            let new = || Room::of(options);
+            let new = || Room::of(&channel, options);
             self.rooms.entry(channel.clone()).or_insert_with(new);
         }
         let fan_out = self.in_room(&channel, now, |room, turn| match room {
@@ -361,7 +380,7 @@ impl<M: Mailbox> Lane<M> {
 
     fn act(&mut self, channel: &Channel, act: ObjectAct, now: Now) {
         if let ObjectAct::SetFence { options, .. } | ObjectAct::Follow { options, .. } = &act {
-            let new = || Room::of(options);
+            let new = || Room::of(channel, options);
             self.rooms.entry(channel.clone()).or_insert_with(new);
         }
         self.in_room(channel, now, |room, turn| {
@@ -407,7 +426,13 @@ impl<M: Mailbox> Lane<M> {
         let Entry::Occupied(mut entry) = self.rooms.entry(channel.clone()) else { return None };
         let room = entry.get_mut();
         let before = room.next_deadline();
-        let mut turn = Turn { now, zones: &self.zones, outputs: &mut self.outputs, posted: 0 };
+        let mut turn = Turn {
+            now,
+            zones: &self.zones,
+            outputs: &mut self.outputs,
+            posted: 0,
+            ignored: &mut self.ignored,
+        };
         let happened = happen(room, &mut turn);
         self.posted += turn.posted;
         let after = room.next_deadline();
@@ -428,10 +453,12 @@ impl<M: Mailbox> Lane<M> {
 }
 
 impl<M: Mailbox> Room<M> {
-    fn of(options: &Arc<GeoOptions>) -> Self {
+    fn of(channel: &Channel, options: &Arc<GeoOptions>) -> Self {
         match options.kind {
             GeoKind::Events => Self::Events(Box::new(EventRoom::new(options.clone()))),
-            GeoKind::Objects => Self::Objects(Box::new(ObjectRoom::new(options.clone()))),
+            GeoKind::Objects => {
+                Self::Objects(Box::new(ObjectRoom::new(channel.clone(), options.clone())))
+            }
         }
     }
 
