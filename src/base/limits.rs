@@ -126,6 +126,17 @@ pub(crate) const SHAPE_VERTICES: usize = 1 << 16;
 pub(crate) const AREA_CELLS: usize = 4_096;
 /// Metres of a route's whole width.
 pub(crate) const ROUTE_WIDTH_M: f64 = 1_000_000.0;
+/// Zones of a node's own.
+pub(crate) const ZONES: usize = 10_000;
+/// Characters of a device's name that tell it from others.
+pub(crate) const DEVICE_CHARACTERS: usize = 64;
+/// Fences of the server's, and subscriptions with `detect`, in one channel.
+pub(crate) const FENCES: usize = 100_000;
+/// Changes of zones that wait for one another.
+pub(crate) const ZONE_QUEUE: usize = 64;
+/// Bytes of a fence's name, and of a webhook's address.
+pub(crate) const FENCE_NAME_BYTES: usize = 128;
+pub(crate) const URL_BYTES: usize = 2048;
 /// Bytes of a zone's name.
 pub(crate) const ZONE_NAME_BYTES: usize = 128;
 /// Milliseconds after which a stay may count as a dwell: a day.
@@ -138,8 +149,6 @@ pub(crate) const OBJECT_KEY_BYTES: usize = 255;
 pub(crate) const CLOCK_AHEAD: Duration = Duration::from_secs(5);
 /// Subscriptions that follow objects of one channel; of those beyond, the areas stay empty.
 pub(crate) const FOLLOWERS: usize = 100_000;
-/// Fences of the server's in one channel.
-pub(crate) const FENCES: usize = 10_000;
 /// Pairs of a fence or detecting subscription and an object in it that one channel remembers.
 pub(crate) const FENCE_STAYS: usize = 1_000_000;
 /// Calls of `geo.move` under way for one subscription.

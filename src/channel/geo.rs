@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::channel::{Fix, Publication};
 use crate::geo::json::{self, PlaceFields};
-use crate::geo::{GeoError, Metres, Point};
+use crate::geo::{GeoError, Metres, Place, Point};
 
 /// What the publications of a geo channel are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(crate) struct GeoOptions {
     pub(crate) lat: String,
     pub(crate) lng: String,
     /// Places are replaced by the centre of their H3 cell of this resolution, before anything else.
-    pub(crate) snap: Option<u8>,
+    pub(crate) snap: Option<usize>,
     pub(crate) key: KeyRule,
     pub(crate) object_ttl: Duration,
     /// Objects of one channel.
@@ -125,12 +125,21 @@ impl GeoOptions {
         }
     }
 
+    /// The place of an event as this namespace knows it: of a shape, the point that stands for it.
+    pub(crate) fn coarse_place(&self, place: Place) -> Place {
+        match self.snap {
+            Some(_) => Place { at: self.snapped(place.at), shape: None },
+            None => place,
+        }
+    }
+
     /// Gives an event its place and reach, from its data or tags, both as this namespace knows
     /// them. `place` and `reach` come from the publisher where it said them apart.
     pub(crate) fn locate(&self, publication: &mut Publication) -> Result<(), GeoError> {
         let fields = self.fields();
         if let Some(resolution) = self.snap {
             publication.data = json::coarsen(&publication.data, &fields, resolution);
+            json::coarsen_tags(&mut publication.tags, &fields, resolution);
         }
         let located = json::place_of(&publication.data, &fields, &publication.tags)?;
         if let Some(located) = located {

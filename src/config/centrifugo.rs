@@ -304,7 +304,6 @@ pub(crate) static NAMESPACE_FEATURES: &[Feature] = &[
     feature("auto_cache_recover", "recovery that nobody asked for", Unset(&[])),
     feature("client_publish_debounce_interval", "publish debounce", Unset(&["0s"])),
     feature("conflate", "conflation", Unset(&["off"])),
-    feature("geo", "areas", Unset(&[])),
     feature("map", "map subscriptions", Unset(&["default"])),
     feature("map_clients_presence_channel_prefix", "map subscriptions", Unset(&[])),
     feature("map_users_presence_channel_prefix", "map subscriptions", Unset(&[])),

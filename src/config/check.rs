@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 
 use crate::access::token::TokenVerifier;
 use crate::base::limits;
-use crate::channel::{Namespace, NamespaceOptions};
+use crate::channel::{GeoKind, Namespace, NamespaceOptions};
 use crate::config::TokenOptions;
 use crate::config::fault::{Fault, Report, Source};
+use crate::config::namespace::NAMESPACE;
 use crate::config::options::Draft;
 use crate::config::source::{Layer, Settings, WITHOUT, join, namespace_path};
+use crate::config::table;
 use crate::config::value::{show_duration, show_size};
 
 /// The key of the warning that no token can be verified.
@@ -226,6 +228,7 @@ impl Check<'_> {
     }
 
     fn options(&mut self, path: &str, options: &NamespaceOptions, settings: &Settings) {
+        self.geography(path, options, settings);
         let source =
             |key: &str| settings.get(key).map_or(Source::Default, |one| one.source.clone());
         let (size, ttl) = (join(path, "history_size"), join(path, "history_ttl"));
@@ -261,6 +264,46 @@ impl Check<'_> {
             if on {
                 let message = "has no effect without history_size and history_ttl";
                 self.report.warn(join(path, key), message);
+            }
+        }
+    }
+
+    fn geography(&mut self, path: &str, options: &NamespaceOptions, settings: &Settings) {
+        let Some(geo) = &options.geo else {
+            for (key, setting) in settings.iter().filter(|(key, _)| key.starts_with("geo.")) {
+                let row = table::find(NAMESPACE, key).expect("a setting has its row");
+                if setting.value != row.default_value() {
+                    self.report.warn(join(path, key), "has no effect where geo.kind is off");
+                }
+            }
+            return;
+        };
+        let source =
+            |key: &str| settings.get(key).map_or(Source::Default, |one| one.source.clone());
+        if options.binary {
+            let message = "must be false where geo.kind is set: places are found in JSON";
+            self.at(&join(path, "binary"), source("binary"), true, message);
+        }
+        if geo.radius_max.is_some_and(|most| most < geo.radius_min) {
+            let message = "must be at least geo.radius_m_min";
+            let key = "geo.radius_m_max";
+            let shown = geo.radius_max.map_or(0.0, |most| most.0);
+            self.at(&join(path, key), source(key), shown, message);
+        }
+        if geo.kind == GeoKind::Objects {
+            for (key, on) in [
+                ("force_recovery", options.force_recovery),
+                ("force_positioning", options.force_positioning),
+            ] {
+                if on {
+                    let message = "must be false in channels of objects: after a reconnect their \
+                                   snapshot is the truth";
+                    self.at(&join(path, key), source(key), true, message);
+                }
+            }
+            if options.history_size > 0 {
+                let message = "has no effect in channels of objects";
+                self.report.warn(join(path, "history_size"), message);
             }
         }
     }

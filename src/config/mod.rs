@@ -28,7 +28,7 @@ use crate::channel::{Namespace, Namespaces};
 use crate::config::centrifugo::{FOREIGN, Foreign, GROUPS, Group, Unusable};
 use crate::config::check::Check;
 use crate::config::fault::Report;
-use crate::config::namespace::NAMESPACE;
+use crate::config::namespace::{NAMESPACE, NamespaceDraft};
 use crate::config::options::{Draft, OPTIONS};
 use crate::config::source::{Layer, Setting, Settings, printable};
 use crate::config::table::{Refused, Row};
@@ -89,14 +89,15 @@ impl Config {
         let mut draft = Draft::default();
         fill(OPTIONS, &layer.node, &mut draft, &mut report);
         translate(&layer, &mut draft, &mut report);
-        let mut without = Namespace::default();
+        let mut without = NamespaceDraft::default();
         fill(NAMESPACE, &layer.without, &mut without, &mut report);
         without.name.clear();
+        let without = without.finish();
         let mut namespaces = Vec::new();
         for settings in layer.namespaces.iter().flatten() {
-            let mut namespace = Namespace::default();
+            let mut namespace = NamespaceDraft::default();
             fill(NAMESPACE, settings, &mut namespace, &mut report);
-            namespaces.push(namespace);
+            namespaces.push(namespace.finish());
         }
         Check {
             draft: &draft,

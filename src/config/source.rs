@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::base::limits;
 use crate::config::centrifugo::{self, FEATURES, FOREIGN, Feature, NAMESPACE_FEATURES, Off};
@@ -19,6 +19,7 @@ use crate::config::tree::Tree;
 /// What begins the name of every variable that configures.
 pub(crate) const PREFIX: &str = "NEARCAST_";
 pub(crate) const WITHOUT: &str = "channel.without_namespace";
+const WITHOUT_GEO: &str = "channel.without_namespace.geo";
 pub(crate) const NAMESPACES: &str = "channel.namespaces";
 
 /// A value that was set.
@@ -237,7 +238,7 @@ impl Walk<'_> {
             self.put(|layer| &mut layer.foreign, row, path, value);
         } else if path == NAMESPACES {
             self.namespaces(value);
-        } else if path == WITHOUT {
+        } else if path == WITHOUT || (path == WITHOUT_GEO && value.is_object()) {
             self.section(path, value);
         } else if let Some(key) = path.strip_prefix(WITHOUT).and_then(|rest| rest.strip_prefix('.'))
         {
@@ -296,7 +297,7 @@ impl Walk<'_> {
             self.fault(path, "must be a table with a name");
             return settings;
         };
-        for (key, value) in table {
+        for (key, value) in flat(table) {
             let Some(row) = table::find(NAMESPACE, &key) else {
                 self.stranger(path, NAMESPACE_FEATURES, &key, &value);
                 continue;
@@ -407,4 +408,19 @@ fn nearest(path: &str, key: &str) -> Option<String> {
     let scored = here.into_iter().map(|known| (score(&known), known));
     let (best, known) = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
     (best >= CLOSE).then(|| join(path, &known))
+}
+
+/// The members of a namespace with those of its section `geo` by their dotted paths.
+fn flat(table: Map<String, Value>) -> Vec<(String, Value)> {
+    let mut members = Vec::with_capacity(table.len());
+    for (key, value) in table {
+        match value {
+            Value::Object(section) if key == "geo" => {
+                let dotted = section.into_iter().map(|(name, value)| (join("geo", &name), value));
+                members.extend(dotted);
+            }
+            value => members.push((key, value)),
+        }
+    }
+    members
 }

@@ -81,6 +81,9 @@ pub(crate) enum Kind<T: 'static> {
     Count(RangeInclusive<usize>, Field<T, usize>),
     /// A count or this word, which is `None`. 0 means `off` too, as in Centrifugo.
     CountOr(&'static str, RangeInclusive<usize>, Field<T, Option<usize>>),
+    Number(RangeInclusive<f64>, fn(&mut T, f64)),
+    /// A number or this word, which is `None`.
+    NumberOr(&'static str, RangeInclusive<f64>, fn(&mut T, Option<f64>)),
     /// Bytes.
     Size(RangeInclusive<usize>, Field<T, usize>),
     Duration(RangeInclusive<Duration>, Field<T, Duration>),
@@ -130,6 +133,12 @@ impl<T> Kind<T> {
                 let none = value == word || (*word == "off" && value.as_u64() == Some(0));
                 *field(target) = if none { None } else { Some(within(range, count(value)?)?) };
             }
+            Self::Number(range, put) => put(target, within(range, number(value)?)?),
+            Self::NumberOr(word, range, put) => {
+                let none = value == word;
+                let given = || within(range, number(value)?).map(Some);
+                put(target, if none { None } else { given()? });
+            }
             Self::Size(range, field) => *field(target) = within(range, size(value)?)?,
             Self::Duration(range, field) => *field(target) = within(range, duration(value)?)?,
             Self::DurationOption(range, field) => {
@@ -173,6 +182,9 @@ impl<T> Kind<T> {
     pub(crate) fn read_text(&self, text: &str) -> Value {
         let parsed = match self {
             Self::Bool(_) | Self::Inverse(_) => text.parse().ok().map(Value::Bool),
+            Self::Number(..) | Self::NumberOr(..) => {
+                text.parse().ok().and_then(serde_json::Number::from_f64).map(Value::Number)
+            }
             Self::Count(..) | Self::CountOr(..) | Self::Size(..) | Self::Port(_) => {
                 text.parse().ok().map(|number: u64| Value::Number(number.into()))
             }
@@ -187,6 +199,7 @@ impl<T> Kind<T> {
         match self {
             Self::Bool(_) | Self::Inverse(_) => "bool",
             Self::Count(..) | Self::CountOr(..) | Self::Port(_) => "integer",
+            Self::Number(..) | Self::NumberOr(..) => "number",
             Self::Size(..) => "size",
             Self::Duration(..) | Self::DurationOption(..) => "duration",
             Self::Text(..) | Self::TextOption(_) => "text",
@@ -206,6 +219,10 @@ impl<T> Kind<T> {
             Self::Count(range, _) => format!("an integer {}", span(range, usize::to_string)),
             Self::CountOr(word, range, _) => {
                 format!("an integer {}, or {word:?}", span(range, usize::to_string))
+            }
+            Self::Number(range, _) => format!("a number {}", span(range, f64::to_string)),
+            Self::NumberOr(word, range, _) => {
+                format!("a number {}, or {word:?}", span(range, f64::to_string))
             }
             Self::Size(range, _) => {
                 let show =
@@ -259,6 +276,13 @@ fn count(value: &Value) -> Result<usize, Refused> {
     }
     let number = value.as_u64().ok_or(PLAIN)?;
     usize::try_from(number).ok().ok_or(PLAIN)
+}
+
+fn number(value: &Value) -> Result<f64, Refused> {
+    if value.is_string() {
+        return Err(hint("without quotes"));
+    }
+    value.as_f64().ok_or(PLAIN)
 }
 
 fn size(value: &Value) -> Result<usize, Refused> {

@@ -344,20 +344,19 @@ fn features_of_centrifugo_that_are_missing_are_refused_by_name() {
         Format::Toml,
         text,
         expect![[r#"
-        channel.namespaces[0].geo.kind (file): nearcast does not have areas in this version
-        channel.namespaces[0].map.mode (file): nearcast does not have map subscriptions in this version
-        channel.namespaces[0].subscribe_proxy_enabled (file): nearcast does not have proxies in this version
-        channel.namespaces[0].subscription_type (file): nearcast does not have map and shared poll subscriptions in this version
-        client.proxy.refresh.enabled (file): nearcast does not have proxies in this version
-        client.token.jwks_public_endpoint (file): nearcast does not have JWKS in this version
-        engine.redis.address (file): nearcast does not have the Redis engine in this version
-        http_server.address (file): set by listen.http too
-        http_server.address (file): must be an IP address
-        http_server.http3.enabled (file): nearcast does not have HTTP/3 in this version
-        http_server.tls.cert_pem (file): must be the name of a file
-        proxies (file): nearcast does not have proxies in this version
-        sse.enabled (file): nearcast does not have SSE in this version
-    "#]],
+            channel.namespaces[0].map.mode (file): nearcast does not have map subscriptions in this version
+            channel.namespaces[0].subscribe_proxy_enabled (file): nearcast does not have proxies in this version
+            channel.namespaces[0].subscription_type (file): nearcast does not have map and shared poll subscriptions in this version
+            client.proxy.refresh.enabled (file): nearcast does not have proxies in this version
+            client.token.jwks_public_endpoint (file): nearcast does not have JWKS in this version
+            engine.redis.address (file): nearcast does not have the Redis engine in this version
+            http_server.address (file): set by listen.http too
+            http_server.address (file): must be an IP address
+            http_server.http3.enabled (file): nearcast does not have HTTP/3 in this version
+            http_server.tls.cert_pem (file): must be the name of a file
+            proxies (file): nearcast does not have proxies in this version
+            sse.enabled (file): nearcast does not have SSE in this version
+        "#]],
     );
 }
 

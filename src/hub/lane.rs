@@ -12,7 +12,7 @@ use super::events::EventRoom;
 use super::fan_out::{Encoder, FanOut};
 use super::objects::ObjectRoom;
 use super::room::PlainRoom;
-use crate::base::{Encoding, Moment, Now, SessionId, SubId};
+use crate::base::{Encoding, Moment, Now, SessionId, SubId, limits};
 use crate::channel::{
     AreaSource, Channel, Delivery, Event, EventKind, Fence, GeoKind, GeoOptions, Happening, Mail,
     Object, ObjectQuery, Reason, Refusal, Sighting,
@@ -290,6 +290,26 @@ impl<M: Mailbox> Lane<M> {
             Some(Room::Objects(room)) => room.query(query, &self.zones),
             Some(Room::Plain(_) | Room::Events(_)) | None => Ok((Vec::new(), false)),
         }
+    }
+
+    /// How many objects of a channel are in an area.
+    pub(crate) fn count(&self, channel: &Channel, area: &AreaSource) -> Result<usize, Refusal> {
+        self.objects(channel).map_or(Ok(0), |room| room.count(area, &self.zones))
+    }
+
+    /// The fences of the server's in a channel, by name.
+    pub(crate) fn fences(&self, channel: &Channel) -> Vec<Arc<Fence>> {
+        self.objects(channel).map(ObjectRoom::fences).unwrap_or_default()
+    }
+
+    /// Whether a fence could be set.
+    pub(crate) fn check_fence(&self, channel: &Channel, fence: &Fence) -> Result<(), Refusal> {
+        fence.area.resolve(None, &self.zones)?;
+        let count = self.objects(channel).map_or(0, |room| room.fences().len());
+        if count >= limits::FENCES {
+            return Err(Refusal::TooManyFences(limits::FENCES));
+        }
+        Ok(())
     }
 
     pub(crate) fn zones(&self) -> &Zones {

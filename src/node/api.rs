@@ -8,12 +8,15 @@ use bytes::Bytes;
 
 use super::Node;
 use super::directory::{Audience, DirectoryCounts};
+use super::geo::locate;
 use crate::base::{ClientId, UnixMillis, limits};
 use crate::channel::{
-    Channel, ClientDetails, HistoryPage, HistoryQuery, Namespace, NamespaceOptions, Position,
-    Publication, ServerCommand, ServerSubscribe,
+    Channel, ClientDetails, GeoKind, HistoryPage, HistoryQuery, Namespace, NamespaceOptions,
+    Position, Publication, ServerCommand, ServerSubscribe,
 };
 use crate::engine::{EngineError, PresenceCounts, PublishOptions, Retention};
+use crate::geo::json::FixSpec;
+use crate::geo::{Area, Place};
 use crate::hub::LaneCounts;
 use crate::protocol::{ClientError, Disconnect, ErrorCode, is_json};
 
@@ -27,6 +30,19 @@ pub(crate) struct ServerPublish {
     pub(crate) idempotency_key: Option<String>,
     /// Deliver it as a delta where subscribers negotiated them, whatever the namespace says.
     pub(crate) delta: bool,
+    /// In a geo channel, where it happened, if its data and tags do not say.
+    pub(crate) place: Option<Place>,
+    pub(crate) reach: Option<Reach>,
+    /// In a channel of objects, the object, if its data does not say.
+    pub(crate) key: Option<String>,
+}
+
+/// Where subscribers must be to get an event.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// So many metres from the event.
+    Metres(f64),
+    Area(Arc<Area>),
 }
 
 /// Sizes of this node.
@@ -44,14 +60,31 @@ impl Node {
     ) -> Result<Position, ClientError> {
         let (channel, namespace) = self.channel(name)?;
         check_publish(&publish, &namespace.options)?;
+        let geo = namespace.options.geo.as_ref();
+        if let Some(geo) = geo.filter(|geo| geo.kind == GeoKind::Objects) {
+            let fix = FixSpec::of_publication(&publish.data, &geo.fields());
+            let mut fix = fix.map_err(|fault| ErrorCode::BadRequest.because(fault))?;
+            fix.key = publish.key.or(fix.key);
+            fix.tags.extend(publish.tags);
+            self.set_object(name, fix).await?;
+            return Ok(Position::default());
+        }
         let retention = Retention::of(&namespace.options).filter(|_| !publish.skip_history);
         let options = PublishOptions { retention, idempotency_key: publish.idempotency_key };
-        let publication = Publication {
+        let mut publication = Publication {
             data: publish.data,
             tags: publish.tags,
             delta: publish.delta || namespace.options.delta_publish,
             ..Publication::default()
         };
+        match geo {
+            Some(geo) => locate(&mut publication, geo, publish.place, publish.reach)?,
+            None if publish.place.is_some() || publish.reach.is_some() => {
+                let why = "place: the channel's namespace has no geography";
+                return Err(ErrorCode::BadRequest.because(why));
+            }
+            None => {}
+        }
         let published = self.broker.publish(&channel, publication, options, self.clock.now());
         published.await.map_err(unavailable)
     }
@@ -145,7 +178,7 @@ impl Node {
         NodeInfo { sessions: self.directory.counts().await, lanes: self.lanes.counts().await }
     }
 
-    fn channel(&self, name: &str) -> Result<(Channel, Arc<Namespace>), ClientError> {
+    pub(super) fn channel(&self, name: &str) -> Result<(Channel, Arc<Namespace>), ClientError> {
         let channel = Channel::parse(name).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
         let context = self.context();
         let namespace = context.namespaces.find(name).cloned();
@@ -204,6 +237,6 @@ fn check_user(audience: &Audience) -> Result<(), ClientError> {
     Ok(())
 }
 
-fn unavailable(error: EngineError) -> ClientError {
+pub(super) fn unavailable(error: EngineError) -> ClientError {
     ErrorCode::Internal.because(error)
 }

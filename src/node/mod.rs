@@ -24,17 +24,19 @@ use crate::base::{SessionId, limits};
 use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
+use crate::geo::Zones;
 use crate::hub::Mailbox as _;
 use crate::protocol::{Disconnect, ErrorCode};
 use crate::session::Context;
 use crate::telemetry::{Gauges, Metrics};
 
-pub(crate) use api::ServerPublish;
+pub(crate) use api::{Reach, ServerPublish};
 pub(crate) use connection::{Agreement, serve};
 pub(crate) use directory::Audience;
 
 use directory::Directory;
 use fences::FenceOutlet;
+use geo::ZoneKeeper;
 use lanes::{Lanes, Surroundings};
 
 /// What an operator sets about a node as a whole.
@@ -62,6 +64,7 @@ pub(crate) struct Node {
     context: watch::Sender<Arc<Context>>,
     lanes: Lanes,
     directory: Directory,
+    zones: ZoneKeeper,
     broker: Arc<dyn Broker>,
     presence: Arc<dyn Presence>,
     sessions: AtomicU64,
@@ -88,6 +91,7 @@ impl Node {
         let surroundings =
             Surroundings { clock, metrics: metrics.clone(), fences, stop: stop.clone() };
         let lanes = Lanes::start(options.lanes, &tasks, &surroundings);
+        let zones = ZoneKeeper::start(&tasks, lanes.clone(), Zones::default());
         let directory = Directory::start(&tasks, options.user_connection_limit);
         let boot = boot();
         let broker = MemoryEngine::new(&options.memory, boot, Arc::new(lanes.clone()));
@@ -98,6 +102,7 @@ impl Node {
             context: watch::Sender::new(Arc::new(context)),
             lanes,
             directory,
+            zones,
             broker: Arc::new(broker),
             presence: Arc::new(MemoryPresence::new()),
             sessions: AtomicU64::new(0),

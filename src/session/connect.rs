@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::subscription::{JoinAnswer, seconds_until};
@@ -72,6 +74,7 @@ impl Session {
             capabilities: claims.capabilities,
             insecure: options.insecure,
         };
+        self.bounds = claims.geo;
         self.info = claims.info.unwrap_or_default();
         self.expire_at = claims.expire_at;
         // It compares 64-bit ids by identity in Protobuf and finds none (centrifuge-js 5).
@@ -79,6 +82,9 @@ impl Session {
         let single_connection =
             options.personal_channel.as_ref().is_some_and(|personal| personal.single_connection)
                 && !self.identity.user.is_empty();
+        if let Some(device) = device_of(&request.data) {
+            self.whereabouts_mut().device = device;
+        }
         self.phase = Phase::Connecting(Box::new(Connecting {
             id,
             presented: request.subs,
@@ -213,6 +219,13 @@ impl Session {
             self.obey(command, now, actions);
         }
     }
+}
+
+/// `device` of the connect data, which names the device for areas that outlive a reconnect.
+fn device_of(data: &Bytes) -> Option<String> {
+    let data: serde_json::Value = serde_json::from_slice(data).ok()?;
+    let device = data.get("device")?.as_str()?;
+    Some(device.chars().take(limits::DEVICE_CHARACTERS).collect())
 }
 
 fn from_token(options: SubscribeOptions) -> ServerSubscribe {

@@ -41,6 +41,7 @@ use crate::protocol::{
 };
 
 pub(crate) use action::{Actions, Answer, Note, Request};
+pub(crate) use geo::{error_of, object_list};
 pub(crate) use options::{PersonalChannel, SessionOptions};
 
 use answer::Expected;

@@ -34,6 +34,7 @@ impl Session {
         }
         self.expire_at = claims.expire_at;
         self.identity.capabilities = claims.capabilities;
+        self.bounds = claims.geo;
         self.reschedule(now);
         let refresh = Some(RefreshResult {
             client: self.origin.client.to_string(),
@@ -52,7 +53,8 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let channel = self.channel(&request.channel)?;
+        let named = self.named(&request.channel)?;
+        let channel = named.full.clone();
         if request.r#type != 0 {
             return Err(ErrorCode::NotAvailable.because("type: only token refresh (0)").into());
         }
@@ -62,7 +64,8 @@ impl Session {
         if self.subscriptions.find(channel.as_str()).is_none() {
             return Err(ErrorCode::PermissionDenied.because("not subscribed").into());
         }
-        let claims = self.verify_subscription(&request.token, &channel, now)?;
+        let signed = if named.is_area() { &named.full } else { &named.base };
+        let claims = self.verify_subscription(&request.token, signed, now)?;
         let subscription = self.subscriptions.find_mut(channel.as_str());
         subscription.expect("found just above").expire_at = claims.expire_at;
         self.reschedule(now);

@@ -77,7 +77,7 @@ fn patched(
 }
 
 /// Codecs bound how deep a filter may be.
-pub(super) fn filter_part(node: FilterNode) -> FilterPart {
+pub(crate) fn filter_part(node: FilterNode) -> FilterPart {
     let FilterNode { op, key, cmp, val, vals, nodes } = node;
     let nodes = nodes.into_iter().map(filter_part).collect();
     FilterPart { op, key, cmp, val, vals, nodes }

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,8 +15,11 @@ use serde_json::value::RawValue;
 
 use super::TokenError;
 use super::capability::{Capability, CapabilityClaim};
+use crate::access::GeoBounds;
 use crate::base::{UnixMillis, limits};
 use crate::channel::Overrides;
+use crate::geo::GeoError;
+use crate::geo::json::{Fields, lasting_area};
 
 /// What a verified connection token says.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +36,8 @@ pub(crate) struct ConnectClaims {
     /// Names are not checked.
     pub(crate) subs: BTreeMap<String, SubscribeOptions>,
     pub(crate) capabilities: Vec<Capability>,
+    /// Bounds of every area and position of the session.
+    pub(crate) geo: Option<Arc<GeoBounds>>,
 }
 
 /// What a verified subscription token says.
@@ -69,6 +75,7 @@ impl ConnectClaims {
             info: payload.data("info", "b64info")?,
             subs: payload.subs()?,
             capabilities: payload.capabilities()?,
+            geo: payload.geo()?,
         })
     }
 }
@@ -144,6 +151,27 @@ impl Payload {
             .get(name)
             .map_or(Ok(None), |value| serde_json::from_str(value.get()))
             .map_err(|_mismatch| invalid(name, why))
+    }
+
+    /// `{"within": area, "radius_m_max": metres}`. The area must be one that stays as it is; zones
+    /// that come with the program do.
+    fn geo(&self) -> Result<Option<Arc<GeoBounds>>, TokenError> {
+        let claim = self.read::<serde_json::Value>("geo", "must be an object")?;
+        let Some(claim) = claim else { return Ok(None) };
+        let read = || {
+            let fields = Fields::of(&claim, &["within", "radius_m_max"])?;
+            let area = fields.find("within").map(lasting_area).transpose();
+            Ok(GeoBounds {
+                within: area.map_err(|fault| fault.within("within"))?,
+                radius_max: fields.metres("radius_m_max", 0.001)?,
+            })
+        };
+        let bounds = read().map_err(|fault: GeoError| {
+            let why = "must be {\"within\": area, \"radius_m_max\": metres}";
+            let name = fault.within("geo").to_string();
+            TokenError::InvalidClaim { name: Cow::Owned(name), why }
+        })?;
+        Ok(Some(Arc::new(bounds)))
     }
 
     fn text(&self, name: &'static str) -> Result<Option<String>, TokenError> {

@@ -29,6 +29,7 @@ fn another(option: &Description) -> Value {
     let value = match (option.kind, &option.default) {
         ("bool", default) => json!(default != true),
         ("integer", _) => json!(4),
+        ("number", _) => json!(2.5),
         ("size", _) => json!("2MiB"),
         ("duration", _) => json!("3s"),
         ("text" | "regex" | "file", _) => json!("@x"),
@@ -36,7 +37,17 @@ fn another(option: &Description) -> Value {
         ("list", _) => json!(["fossil"]),
         ("address", _) => json!("127.0.0.1:7"),
         ("choice", default) => {
-            let words = ["transport", "cache", "json", "debug", "memory"];
+            let words = [
+                "transport",
+                "cache",
+                "json",
+                "debug",
+                "memory",
+                "free",
+                "events",
+                "flag",
+                "rounded",
+            ];
             let fits =
                 |word: &&str| option.accepted.contains(&format!("{word:?}")) && default != word;
             json!(words.into_iter().find(fits).unwrap_or("memory"))
@@ -64,13 +75,13 @@ pub(super) fn tree(key: &str, value: Value) -> Value {
 /// options are in order.
 fn fields(layer: &Layer) -> String {
     let mut report = Report::default();
-    let (mut draft, mut without) = (Draft::default(), Namespace::default());
+    let (mut draft, mut without) = (Draft::default(), NamespaceDraft::default());
     fill(OPTIONS, &layer.node, &mut draft, &mut report);
     translate(layer, &mut draft, &mut report);
     fill(NAMESPACE, &layer.without, &mut without, &mut report);
     let mut named = Vec::new();
     for settings in layer.namespaces.iter().flatten() {
-        let mut namespace = Namespace::default();
+        let mut namespace = NamespaceDraft::default();
         fill(NAMESPACE, settings, &mut namespace, &mut report);
         named.push(namespace);
     }
@@ -153,6 +164,11 @@ fn bounds(option: &Description) -> Option<([Value; 2], Vec<Value>)> {
             past.retain(|value| !(option.key.ends_with("port") && value == "4"));
             Some(([json!(low), json!(high)], past))
         }
+        "number" => {
+            let (low, high): (f64, f64) = (low.parse().unwrap(), high.parse().unwrap());
+            let past = vec![json!(low * 0.99 - 0.001), json!(high * 1.01), json!("4"), json!(null)];
+            Some(([json!(low), json!(high)], past))
+        }
         "size" => {
             let (least, most) = (value::parse_size(low).unwrap(), value::parse_size(high).unwrap());
             Some((
@@ -194,9 +210,9 @@ fn every_range_holds_at_its_bounds_and_not_one_past() {
             let layer = source::read_text("f", Format::Json, &text, &mut report);
             fill(OPTIONS, &layer.node, &mut Draft::default(), &mut report);
             translate(&layer, &mut Draft::default(), &mut report);
-            fill(NAMESPACE, &layer.without, &mut Namespace::default(), &mut report);
+            fill(NAMESPACE, &layer.without, &mut NamespaceDraft::default(), &mut report);
             for settings in layer.namespaces.iter().flatten() {
-                fill(NAMESPACE, settings, &mut Namespace::default(), &mut report);
+                fill(NAMESPACE, settings, &mut NamespaceDraft::default(), &mut report);
             }
             report.finish().is_err()
         };

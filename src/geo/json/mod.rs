@@ -15,8 +15,11 @@ pub(crate) use fields::{Fields, parse};
 pub(crate) use fix::FixSpec;
 pub(crate) use geojson::geometry;
 pub(crate) use out::Shown;
-pub(crate) use place::{Located, PlaceFields, coarsen, place_of, snap};
-pub(crate) use view::ViewSpec;
+pub(crate) use place::{
+    Located, PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of,
+    round, snap,
+};
+pub(crate) use view::{ViewSpec, detect};
 
 #[cfg(test)]
 mod tests;

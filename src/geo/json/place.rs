@@ -13,6 +13,7 @@ use super::geojson;
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
+use crate::geo::zones;
 
 /// The names of the members or tags that hold a place.
 #[derive(Clone, Copy, Debug)]
@@ -127,11 +128,24 @@ pub(crate) fn fixed_area(value: &Value) -> Result<Arc<Area>, GeoError> {
     }
 }
 
+/// An area that is the same for everyone and stays as it is, as a token has it: zones that come
+/// with the program are.
+pub(crate) fn lasting_area(value: &Value) -> Result<Arc<Area>, GeoError> {
+    match AreaSpec::parse(value, &AreaLimits::default())? {
+        AreaSpec::Fixed(area) => Ok(area),
+        AreaSpec::Zone(name) => zones::built_in(&name)
+            .ok_or_else(|| GeoError::new("zone", "none of this name comes with the program")),
+        _ => Err(GeoError::new("", "must be near, bbox, geometry, cells, route or zone")),
+    }
+}
+
 // === Coarse places ===
 
 /// The centre of the H3 cell that a place is in. Resolutions are 0 to 15; a larger one is 15.
-pub(crate) fn snap(point: Point, resolution: u8) -> Point {
-    let resolution = h3o::Resolution::try_from(resolution).unwrap_or(h3o::Resolution::Fifteen);
+pub(crate) fn snap(point: Point, resolution: usize) -> Point {
+    let resolution =
+        u8::try_from(resolution).ok().and_then(|one| h3o::Resolution::try_from(one).ok());
+    let resolution = resolution.unwrap_or(h3o::Resolution::Fifteen);
     let Ok(at) = h3o::LatLng::new(point.at.lat(), point.at.lng()) else { return point };
     let center = h3o::LatLng::from(at.to_cell(resolution));
     LatLng::new(center.lat(), center.lng()).map_or(point, Point::from)
@@ -142,7 +156,7 @@ const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
 
 /// The data of an event with every place in it that this module reads replaced by the centre of
 /// its cell; a shape becomes the point that stands for it. What is no object stays as it is.
-pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: u8) -> Bytes {
+pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
     let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(data) else {
         return Bytes::copy_from_slice(data);
     };
@@ -181,16 +195,11 @@ pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: u8) -> B
 pub(crate) fn coarsen_tags(
     tags: &mut BTreeMap<String, String>,
     names: &PlaceFields<'_>,
-    resolution: u8,
+    resolution: usize,
 ) {
     if let Ok(Some(place)) = in_tags(tags, names) {
         let at = snap(place.at, resolution).at;
         tags.insert(names.lat.to_owned(), at.lat().to_string());
         tags.insert(names.lng.to_owned(), at.lng().to_string());
     }
-}
-
-/// The value of bytes that are JSON, for those who read them twice.
-pub(crate) fn value_of(data: &[u8]) -> Result<Value, GeoError> {
-    fields::parse(data)
 }

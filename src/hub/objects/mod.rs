@@ -22,7 +22,8 @@ use super::lane::{AreaChange, Join, Mailbox, ObjectAct, Output, Turn};
 use super::members::Member;
 use crate::base::{Moment, SessionId, SubId};
 use crate::channel::{
-    AreaSource, Channel, EventKind, Fix, GeoOptions, Mail, Reason, Refusal, Start, View, around,
+    AreaSource, Channel, EventKind, Fence, Fix, GeoOptions, Mail, Reason, Refusal, Start, View,
+    around,
 };
 use crate::geo::{Area, Point};
 
@@ -199,6 +200,11 @@ impl<M: Mailbox> ObjectRoom<M> {
             }
             ObjectAct::RemoveFence { name } => drop(name),
         }
+    }
+
+    /// The server's, by name.
+    pub(super) fn fences(&self) -> Vec<Arc<Fence>> {
+        Vec::new()
     }
 
     /// Areas, fences and hidden zones of this name (`None`: any) are looked up anew.

@@ -25,11 +25,12 @@ impl<M: Mailbox> ObjectRoom<M> {
         }
     }
 
-    /// Visible objects in an area. `None` where they are fewer than may be told.
-    pub(crate) fn count(&self, area: &Area) -> Option<usize> {
+    /// How many visible objects are in an area.
+    pub(in crate::hub) fn count(&self, area: &AreaSource, zones: &Zones) -> Result<usize, Refusal> {
+        let area = self.area_of(area, None, zones)?;
         let mut found = Vec::new();
-        self.table.within(area, &mut found);
-        Some(found.len()).filter(|count| *count >= self.options.count_floor)
+        self.table.within(&area, &mut found);
+        Ok(found.len())
     }
 
     /// The object as it is now, if it is to be seen.

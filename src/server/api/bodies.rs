@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::channel::{Overrides, Since};
+use crate::geo::json::{self, Fields};
+use crate::geo::{GeoError, Place};
+use crate::node::Reach;
 use crate::protocol::{ClientError, ClientInfo, ErrorCode, Publication};
 
 /// Reads a body; a fault names the field. An empty body is an empty object.
@@ -42,6 +45,14 @@ pub(super) struct Publish {
     pub(super) idempotency_key: String,
     pub(super) delta: bool,
     pub(super) version: u64,
+    /// In a geo channel, where it happened: a GeoJSON geometry, or an object with `lat` and `lng`.
+    place: Option<serde_json::Value>,
+    /// Metres from there within which subscribers get it.
+    reach_m: Option<f64>,
+    /// The area in which subscribers get it.
+    reach: Option<serde_json::Value>,
+    /// In a channel of objects, the object.
+    pub(super) key: String,
 }
 
 /// Whom `subscribe`, `unsubscribe`, `disconnect` and `refresh` are for, and all their fields.
@@ -148,6 +159,36 @@ fn given<'de, D: serde::Deserializer<'de>>(body: D) -> Result<Option<Box<RawValu
 impl Publish {
     pub(super) fn data(&self) -> Result<Bytes, ClientError> {
         payload("data", self.data.as_deref(), "b64data", &self.b64data)
+    }
+}
+
+/// A fault of geography, with its field.
+fn bad(fault: GeoError) -> ClientError {
+    ErrorCode::BadRequest.because(fault)
+}
+
+impl Publish {
+    pub(super) fn place(&self) -> Result<Option<Place>, ClientError> {
+        let Some(place) = &self.place else { return Ok(None) };
+        let read = match place.get("type") {
+            Some(_) => json::geometry(place).map(json::place_in),
+            None => Fields::of(place, &["lat", "lng"])
+                .and_then(|fields| fields.point("lat", "lng"))
+                .map(|at| Place { at, shape: None }),
+        };
+        read.map(Some).map_err(|fault| bad(fault.within("place")))
+    }
+
+    pub(super) fn reach(&self) -> Result<Option<Reach>, ClientError> {
+        match (self.reach_m, &self.reach) {
+            (None, None) => Ok(None),
+            (Some(_), Some(_)) => Err(bad(GeoError::new("reach", "not together with reach_m"))),
+            (Some(metres), None) => Ok(Some(Reach::Metres(metres))),
+            (None, Some(area)) => {
+                let area = json::fixed_area(area).map_err(|fault| fault.within("reach"));
+                area.map(|area| Some(Reach::Area(area))).map_err(bad)
+            }
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) async fn call(node: &Node, method: &str, body: &[u8]) -> Option<Outco
         "history_remove" => history_remove(node, body).await,
         "info" => info(node, body).await,
         "channels" => channels(node, body).await,
-        _ => return None,
+        _ => return super::geo::call(node, method, body).await,
     })
 }
 
@@ -80,6 +80,9 @@ fn content(body: &Publish) -> Result<ServerPublish, ClientError> {
         skip_history: body.skip_history,
         idempotency_key: Some(body.idempotency_key.clone()).filter(|key| !key.is_empty()),
         delta: body.delta,
+        place: body.place()?,
+        reach: body.reach()?,
+        key: Some(body.key.clone()).filter(|key| !key.is_empty()),
     })
 }
 
@@ -262,10 +265,10 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn raw(result: &impl Serialize) -> Outcome {
+pub(super) fn raw(result: &impl Serialize) -> Outcome {
     Ok(to_raw_value(result).expect("results are plain data"))
 }
 
-fn done() -> Outcome {
+pub(super) fn done() -> Outcome {
     Ok(RawValue::from_string("{}".to_owned()).expect("an empty object is JSON"))
 }

@@ -3,6 +3,7 @@
 
 mod batch;
 mod bodies;
+mod geo;
 mod methods;
 
 use std::sync::Arc;

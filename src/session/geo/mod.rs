@@ -10,6 +10,7 @@ mod viewing;
 
 pub(super) use backlog::Telling;
 pub(super) use objects::map_page;
+pub(crate) use objects::{error_of, object_list};
 pub(super) use rpc::Call;
 pub(super) use subscribe::{Named, Sight};
 pub(super) use viewing::Viewing;

@@ -291,7 +291,7 @@ fn shown<'a>(
 }
 
 /// `{"objects":[...]}`, and further members behind.
-pub(super) fn object_list(objects: &[Sighting], more: &[(&str, String)]) -> Bytes {
+pub(crate) fn object_list(objects: &[Sighting], more: &[(&str, String)]) -> Bytes {
     let mut json = Vec::with_capacity(16 + 160 * objects.len());
     json.extend(b"{\"objects\":[");
     for (index, one) in objects.iter().enumerate() {
@@ -315,7 +315,7 @@ fn moved_answer(moved: &Moved) -> Bytes {
     object_list(&moved.added, &[("added", added), ("removed", removed)])
 }
 
-pub(super) fn error_of(refusal: &Refusal) -> protocol::ClientError {
+pub(crate) fn error_of(refusal: &Refusal) -> protocol::ClientError {
     let code = match refusal {
         Refusal::TooManyObjects { .. } | Refusal::TooManyFences(_) => ErrorCode::LimitExceeded,
         Refusal::UnknownZone(_) => ErrorCode::BadRequest,
