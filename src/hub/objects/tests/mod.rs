@@ -1,5 +1,6 @@
 //! An object channel through its lane: what its subscribers are told.
 
+mod model;
 mod rules;
 
 use std::cell::RefCell;
