@@ -3,15 +3,19 @@
 //! are great-circle metres on one sphere.
 
 mod area;
+mod cell;
 mod detect;
 mod error;
 mod index;
 pub(crate) mod json;
+#[cfg(test)]
+mod numbers;
 mod point;
 mod points;
 mod zones;
 
 pub(crate) use area::{Area, Circle, Extent, Place, Relation, Vertex};
+pub(crate) use cell::{CellKey, FaceHint, HexGrid};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
