@@ -128,7 +128,7 @@ pub(crate) struct LaneCounts {
     pub(crate) objects: usize,
 }
 
-/// Fixes that did not count, by why.
+/// What did not count, by why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ignored {
     /// Not newer than what was known of the object.
@@ -137,6 +137,8 @@ pub(crate) struct Ignored {
     pub(crate) too_fast: usize,
     /// Of an object for which the channel had no room.
     pub(crate) no_room: usize,
+    /// Not fixes, but stays of objects in fences for which there was no room.
+    pub(crate) stays: usize,
 }
 
 /// What surrounds one input.

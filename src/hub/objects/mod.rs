@@ -1,6 +1,8 @@
 //! An object channel: where its objects are, who sees them, and the fences round them.
 
+mod fences;
 mod followers;
+mod guards;
 mod hide;
 mod query;
 mod ranking;
@@ -10,17 +12,19 @@ mod tests;
 mod viewer;
 mod views;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::fences::{Fences, Mover, Of, Rules};
 use self::followers::Followers;
 use self::hide::Hide;
 use self::table::{Step, Table, Unfit};
-use self::viewer::{Scope, Viewer};
+use self::viewer::{Scope, Telling, Viewer};
 use self::views::Views;
 use super::fan_out::{Continuity, Encoder, FanOut, Work};
 use super::lane::{AreaChange, Join, Mailbox, ObjectAct, Output, Turn};
 use super::members::Member;
-use crate::base::{Moment, SessionId, SubId};
+use crate::base::{Moment, SessionId, SubId, limits};
 use crate::channel::{
     AreaSource, Channel, EventKind, Fence, Fix, GeoOptions, Mail, Reason, Refusal, Start, View,
     around,
@@ -35,9 +39,12 @@ pub(crate) struct ObjectRoom<M> {
     /// Made in the first turn.
     hide: Option<Hide>,
     views: Views<M>,
+    fences: Fences,
+    /// The server's, by name.
+    served: BTreeMap<Arc<str>, Arc<Fence>>,
     followers: Followers,
-    /// Not later than the first expiry; later ones are looked up when it is due, so that it need
-    /// not change with every fix.
+    /// Not later than the first expiry or dwell; when it is due the next one is looked up, so that
+    /// it need not change with every fix.
     alarm: Option<Moment>,
 }
 
@@ -49,6 +56,8 @@ impl<M: Mailbox> ObjectRoom<M> {
             table: Table::default(),
             hide: None,
             views: Views::new(),
+            fences: Fences::default(),
+            served: BTreeMap::new(),
             followers: Followers::default(),
             alarm: None,
         }
@@ -66,7 +75,10 @@ impl<M: Mailbox> ObjectRoom<M> {
 
     /// No subscriptions, no objects, no fences, no followers.
     pub(super) fn is_empty(&self) -> bool {
-        self.views.len() == 0 && self.table.len() == 0 && self.followers.is_empty()
+        self.views.len() == 0
+            && self.table.len() == 0
+            && self.served.is_empty()
+            && self.followers.is_empty()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
@@ -74,6 +86,7 @@ impl<M: Mailbox> ObjectRoom<M> {
     }
 
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.dwell(turn);
         while let Some((slot, heard)) = self.table.oldest()
             && heard.after(self.options.object_ttl) <= turn.now.moment
         {
@@ -95,14 +108,20 @@ impl<M: Mailbox> ObjectRoom<M> {
         let scope = Scope::new(view.area.clone(), area, &self.channel);
         let (sub, mailbox) = (join.sub, join.mailbox.clone());
         let viewer = Viewer::new(Member::from(join), view.clone(), scope);
-        let (_, snapshot) = self.views.add(viewer, self.options.objects_max, &self.table)?;
+        if view.detect.is_some() && self.fences.is_full() {
+            return Err(Refusal::TooManyFences(limits::FENCES));
+        }
+        let (slot, snapshot) = self.views.add(viewer, self.options.objects_max, &self.table)?;
         mailbox.post(Mail::Joined { sub, at: Start::Objects(snapshot) });
+        self.guard(slot, (Mover::Area, Reason::Snapshot), turn);
         Ok(())
     }
 
     pub(super) fn leave(&mut self, session: SessionId, sub: SubId, turn: &mut Turn<'_>) -> bool {
         let _ = turn;
-        self.views.remove(session, sub).is_some()
+        let Some(slot) = self.views.remove(session, sub) else { return false };
+        self.fences.remove(&Of::Viewer(slot));
+        true
     }
 
     pub(super) fn subs_of(&self, session: SessionId) -> Vec<SubId> {
@@ -167,12 +186,12 @@ impl<M: Mailbox> ObjectRoom<M> {
             AreaChange::Located(at) => {
                 viewer.position = Some(at);
                 if let AreaSource::FollowMe { radius } = viewer.scope.source {
-                    self.shift(slot, around(Some(at), radius).into(), turn);
+                    self.shift(slot, around(Some(at), radius).into(), Mover::Follower, turn);
                 }
             }
             AreaChange::Followed(at) => {
                 if let AreaSource::FollowObject { radius, .. } = viewer.scope.source {
-                    self.shift(slot, around(at, radius).into(), turn);
+                    self.shift(slot, around(at, radius).into(), Mover::Follower, turn);
                 }
             }
         }
@@ -196,15 +215,18 @@ impl<M: Mailbox> ObjectRoom<M> {
             }
             ObjectAct::SetFence { fence, options } => {
                 self.look_around(&options, turn);
-                let _ = fence;
+                self.set_fence(&fence, turn);
             }
-            ObjectAct::RemoveFence { name } => drop(name),
+            ObjectAct::RemoveFence { name } => {
+                self.served.remove(&name);
+                self.fences.remove(&Of::Server(name));
+            }
         }
     }
 
     /// The server's, by name.
     pub(super) fn fences(&self) -> Vec<Arc<Fence>> {
-        Vec::new()
+        self.served.values().cloned().collect()
     }
 
     /// Areas, fences and hidden zones of this name (`None`: any) are looked up anew.
@@ -221,7 +243,12 @@ impl<M: Mailbox> ObjectRoom<M> {
         for (slot, source) in affected {
             // A zone that is gone is nowhere.
             let area = source.resolve(None, turn.zones).unwrap_or_default();
-            self.shift(slot, area, turn);
+            self.shift(slot, area, Mover::Area, turn);
+        }
+        let served: Vec<Arc<Fence>> =
+            self.served.values().filter(|fence| of_zone(&fence.area)).cloned().collect();
+        for fence in served {
+            self.set_fence(&fence, turn);
         }
         let hide = self.hide.as_ref();
         if hide.is_some_and(|hide| changed.is_none_or(|changed| hide.has(changed))) {
@@ -230,6 +257,8 @@ impl<M: Mailbox> ObjectRoom<M> {
     }
 
     fn take(&mut self, fix: Arc<Fix>, turn: &mut Turn<'_>) {
+        // Who has stayed long enough by now has done so before it moves on.
+        self.dwell(turn);
         let hide = self.hide.as_mut().expect("whoever brings a fix has looked around");
         let is_hidden = hide.covers(&fix.point);
         match self.table.take(fix, is_hidden, turn.now, &self.options) {
@@ -252,7 +281,9 @@ impl<M: Mailbox> ObjectRoom<M> {
     }
 
     fn tell(&mut self, step: &Step, turn: &mut Turn<'_>) {
-        self.views.tell(step, &self.table, turn);
+        let mut telling = Telling::new(step);
+        self.views.tell(&mut telling, &self.table, turn);
+        self.tell_guards(&mut telling, turn);
         let at = step.after.as_ref().map(|object| object.fix.point);
         if step.before.as_ref().map(|object| object.fix.point) != at {
             self.followers.tell(&step.object().fix.key, at, turn.outputs);
@@ -267,17 +298,22 @@ impl<M: Mailbox> ObjectRoom<M> {
             self.views.look_at(slot, scope, Some(self.options.objects_max), &self.table)
         });
         let viewer = self.views.get(slot).expect("whose area changes is there");
+        let has_moved = moved.is_ok();
         viewer.answer_move(token, moved, turn);
+        if has_moved {
+            self.guard(slot, (Mover::Area, Reason::AreaChanged), turn);
+        }
     }
 
     /// The area of the same source is another one.
-    fn shift(&mut self, slot: u32, area: Arc<Area>, turn: &mut Turn<'_>) {
+    fn shift(&mut self, slot: u32, area: Arc<Area>, mover: Mover, turn: &mut Turn<'_>) {
         let viewer = self.views.get(slot).expect("whose area changes is there");
         if viewer.scope.area == area {
             return;
         }
         let scope = Scope { area, ..viewer.scope.clone() };
         self.views.shift(slot, scope, &self.table, turn);
+        self.guard(slot, (mover, Reason::AreaChanged), turn);
     }
 
     fn place_of(&self, key: &str) -> Option<Point> {
@@ -309,10 +345,12 @@ impl<M: Mailbox> ObjectRoom<M> {
             }
         }
         self.hide = Some(hide);
+        self.set_alarm();
     }
 
     fn set_alarm(&mut self) {
-        let first = self.table.oldest().map(|(_, heard)| heard.after(self.options.object_ttl));
+        let expiry = self.table.oldest().map(|(_, heard)| heard.after(self.options.object_ttl));
+        let first = [expiry, self.fences.next_deadline()].into_iter().flatten().min();
         self.alarm = match (self.alarm, first) {
             (Some(alarm), Some(first)) => Some(alarm.min(first)),
             (_, first) => first,

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::ranking::{self, Ranked};
-use super::table::{Step, Table};
+use super::table::Table;
 use super::viewer::{Kind, Scope, Telling, Viewer};
 use crate::base::{SessionId, SubId};
 use crate::channel::{Happening, Moved, Object, Refusal, Sighting};
@@ -90,20 +90,20 @@ impl<M: Mailbox> Views<M> {
     }
 
     /// Tells everyone who sees a difference.
-    pub(super) fn tell(&mut self, step: &Step, table: &Table, turn: &mut Turn<'_>) {
+    pub(super) fn tell(&mut self, telling: &mut Telling<'_>, table: &Table, turn: &mut Turn<'_>) {
+        let step = telling.step();
         find(&mut self.areas, step.before.as_ref(), &mut self.was);
         find(&mut self.areas, step.after.as_ref(), &mut self.is);
-        let mut telling = Telling::new(step);
         let (viewers, unranked) = (&self.viewers, &mut self.unranked);
         each_of(&self.was, &self.is, |slot, was, is| {
             let viewer = viewers.get(slot).expect("what is indexed is there");
             match viewer.kind {
                 Kind::Nearest { .. } => unranked.push((slot, was, is)),
-                Kind::Area | Kind::Detect => viewer.tell(&mut telling, (was, is), turn),
+                Kind::Area | Kind::Detect => viewer.tell(telling, (was, is), turn),
             }
         });
         for (slot, was, is) in std::mem::take(&mut self.unranked) {
-            self.rank(slot, (was, is), &mut telling, table, turn);
+            self.rank(slot, (was, is), telling, table, turn);
         }
     }
 

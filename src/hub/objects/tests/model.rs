@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::geo::{FARTHEST, UnitVector, Vertex};
+use crate::geo::{FARTHEST, Transition, UnitVector, Vertex};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -14,7 +14,7 @@ enum Act {
     Remove { key: usize },
     Pass { millis: u64 },
     Offline { owner: u64 },
-    Join { session: u64, look: Look, filter: Option<usize>, within: bool },
+    Join { session: u64, look: Look, filter: Option<usize>, within: bool, detects: bool },
     Leave { session: u64 },
     Move { session: u64, look: Look },
     Locate { session: u64, spot: Spot },
@@ -87,8 +87,16 @@ fn act() -> impl Strategy<Value = Act> {
         2 => key.prop_map(|key| Act::Remove { key }),
         3 => (0..4000_u64).prop_map(|millis| Act::Pass { millis }),
         1 => (0..2_u64).prop_map(|owner| Act::Offline { owner }),
-        4 => (session.clone(), look(), prop::option::of(0..KINDS.len()), prop::bool::weighted(0.2))
-            .prop_map(|(session, look, filter, within)| Act::Join { session, look, filter, within }),
+        4 => (
+            session.clone(),
+            look(),
+            prop::option::of(0..KINDS.len()),
+            prop::bool::weighted(0.2),
+            prop::bool::weighted(0.3),
+        )
+            .prop_map(|(session, look, filter, within, detects)| Act::Join {
+                session, look, filter, within, detects,
+            }),
         1 => session.clone().prop_map(|session| Act::Leave { session }),
         3 => (session.clone(), look()).prop_map(|(session, look)| Act::Move { session, look }),
         2 => (session, spot()).prop_map(|(session, spot)| Act::Locate { session, spot }),
@@ -113,6 +121,8 @@ struct Client {
     look: Look,
     filter: Option<usize>,
     within: Option<Area>,
+    /// Only what enters and leaves is told.
+    detects: bool,
     position: Option<Point>,
     holds: BTreeMap<String, Point>,
 }
@@ -229,6 +239,12 @@ impl Model {
 
     fn check(&self, client: &Client) {
         let candidates = self.candidates(client);
+        if client.detects {
+            let held: Vec<&String> = client.holds.keys().collect();
+            let there: Vec<&String> = candidates.keys().collect();
+            assert_eq!(held, there, "who is there has entered: {client:?}");
+            return;
+        }
         let Look::Nearest(count, spot, _) = client.look else {
             assert_eq!(client.holds, candidates, "what is there is what is held: {client:?}");
             return;
@@ -321,6 +337,7 @@ impl Model {
             let client = &self.clients[&session];
             let is = self.stands(client, key);
             let told = expected(was, is, !is_known, reason);
+            let told = told.filter(|(told, _)| !client.detects || *told != Happening::Move);
             let told: Vec<_> = told
                 .map(|(happening, reason)| (key.to_owned(), happening, reason))
                 .into_iter()
@@ -398,7 +415,13 @@ impl Model {
         }
     }
 
-    fn join(&mut self, session: u64, look: Look, filter: Option<usize>, within: bool) {
+    fn join(
+        &mut self,
+        session: u64,
+        look: Look,
+        filter: Option<usize>,
+        (within, detects): (bool, bool),
+    ) {
         if self.clients.contains_key(&session) {
             return;
         }
@@ -406,18 +429,21 @@ impl Model {
         let view = View {
             filter: filter.map(|kind| tag_filter(KINDS[kind])),
             within: within.clone().map(Arc::new),
+            detect: detects.then(|| [Transition::Enter, Transition::Exit].into_iter().collect()),
+            hysteresis: Some(Metres(0.0)),
             ..self.town.view(self.source(&look))
         };
         let pile = self.town.join(session, view);
         let (position, holds) = (None, BTreeMap::new());
         let follows = look.clone();
-        let mut client = Client { pile, look, filter, within, position, holds };
+        let mut client = Client { pile, look, filter, within, detects, position, holds };
         let is_in = self.candidates(&client).len();
         let refused =
             client.pile.0.borrow().iter().any(|mail| matches!(mail, Mail::Refused { .. }));
         let should = match client.look {
             Look::Zone if !self.zones.contains_key("view") => true,
             Look::Nearest(..) | Look::Object(..) => false,
+            _ if detects => false,
             _ => is_in > 4,
         };
         assert_eq!(refused, should, "{client:?}");
@@ -451,10 +477,10 @@ impl Model {
         let pile = client.pile.clone();
         self.town.change(session, AreaChange::Moved { area, token });
         let mut mails = pile.take();
-        let (Some(Mail::Moved { token: answered, moved, .. }), true) =
-            (mails.pop(), mails.is_empty())
-        else {
-            panic!("a move is answered by nothing else");
+        let others = mails.split_off(1);
+        assert!(client.detects || others.is_empty(), "a move is answered by nothing else");
+        let Some(Mail::Moved { token: answered, moved, .. }) = mails.pop() else {
+            panic!("a move is answered");
         };
         assert_eq!(answered, token);
         let client = self.clients.get_mut(&session).unwrap();
@@ -468,6 +494,7 @@ impl Model {
                     assert!(client.holds.insert(key, at).is_none(), "it was not there");
                 }
                 let before = std::mem::replace(&mut client.look, look.clone());
+                pile.0.borrow_mut().extend(others);
                 self.follow(session, Some(&before), Some(&look));
             }
             Err(Refusal::TooManyObjects { count, most: 4 }) => {
@@ -497,8 +524,8 @@ impl Model {
                 self.objects.retain(|_, known| known.owner != Some(owner));
                 self.read(Some(Reason::Offline));
             }
-            Act::Join { session, look, filter, within } => {
-                self.join(session, look, filter, within);
+            Act::Join { session, look, filter, within, detects } => {
+                self.join(session, look, filter, (within, detects));
             }
             Act::Leave { session } => {
                 if let Some(client) = self.clients.remove(&session) {
