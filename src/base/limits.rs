@@ -147,6 +147,12 @@ pub(crate) const DWELL_MS: usize = 86_400_000;
 pub(crate) const VIEW_OBJECTS: usize = 1_000_000;
 /// Bytes of an object's key.
 pub(crate) const OBJECT_KEY_BYTES: usize = 255;
+/// How far a device's clock may be ahead before its time counts for nothing.
+pub(crate) const CLOCK_AHEAD: Duration = Duration::from_secs(5);
+/// Subscriptions that follow objects of one channel; of those beyond, the areas stay empty.
+pub(crate) const FOLLOWERS: usize = 100_000;
+/// Pairs of a fence or detecting subscription and an object in it that one channel remembers.
+pub(crate) const FENCE_STAYS: usize = 1_000_000;
 /// Calls of `geo.move` under way for one subscription.
 pub(crate) const MOVES: usize = 16;
 /// Objects in one answer to `geo.nearby`, at most and unless asked for otherwise.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::base::{Encoding, Moment, SessionId, UnixMillis};
-use crate::geo::{Metres, Point};
+use crate::geo::{Metres, Point, Transition};
 
 /// Where an object was at a time, as a client or a backend reports it. Places are those after the
 /// namespace's `snap`.
@@ -158,6 +158,20 @@ pub(crate) enum Refusal {
     OtherKind,
     #[error("fences: at most {0} in a channel")]
     TooManyFences(usize),
+}
+
+impl From<Transition> for Happening {
+    fn from(transition: Transition) -> Self {
+        match transition {
+            Transition::Enter => Self::Enter,
+            Transition::Exit => Self::Exit,
+            Transition::Inside => Self::Inside,
+            Transition::Outside => Self::Outside,
+            Transition::Cross => Self::Cross,
+            Transition::Dwell => Self::Dwell,
+            Transition::Approach => Self::Approach,
+        }
+    }
 }
 
 impl Happening {

@@ -128,6 +128,19 @@ pub(crate) struct LaneCounts {
     pub(crate) objects: usize,
 }
 
+/// What did not count, by why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    /// Not newer than what was known of the object.
+    pub(crate) old: usize,
+    /// Faster than objects of the namespace may be.
+    pub(crate) too_fast: usize,
+    /// Of an object for which the channel had no room.
+    pub(crate) no_room: usize,
+    /// Not fixes, but stays of objects in fences for which there was no room.
+    pub(crate) stays: usize,
+}
+
 /// What surrounds one input.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
@@ -136,6 +149,7 @@ pub(super) struct Turn<'a> {
     pub(super) outputs: &'a mut Vec<Output>,
     /// Mails posted.
     pub(super) posted: usize,
+    pub(super) ignored: &'a mut Ignored,
 }
 
 /// The state of one lane. One task owns it and feeds it one input at a time; a [`FanOut`] that
@@ -149,6 +163,7 @@ pub(crate) struct Lane<M> {
     deadlines: BTreeSet<(Moment, Channel)>,
     outputs: Vec<Output>,
     posted: usize,
+    ignored: Ignored,
 }
 
 /// A channel that has subscribers, objects or fences here.
@@ -168,6 +183,7 @@ impl<M: Mailbox> Lane<M> {
             deadlines: BTreeSet::new(),
             outputs: Vec::new(),
             posted: 0,
+            ignored: Ignored::default(),
         }
     }
 
@@ -233,6 +249,11 @@ impl<M: Mailbox> Lane<M> {
     /// Mails posted besides those of [`Lane::deliver`], since this was last asked.
     pub(crate) fn take_posted(&mut self) -> usize {
         std::mem::take(&mut self.posted)
+    }
+
+    /// Fixes that did not count, since this was last asked.
+    pub(crate) fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
     }
 
     pub(crate) fn counts(&self) -> LaneCounts {
@@ -302,7 +323,7 @@ impl<M: Mailbox> Lane<M> {
         let view = join.delivery.view.clone();
         self.rooms.entry(channel.clone()).or_insert_with(|| match view.as_deref() {
             None => Room::Plain(PlainRoom::new()),
-            Some(view) => Room::of(&view.options),
+            Some(view) => Room::of(&channel, &view.options),
         });
         let joined = self.in_room(&channel, now, |room, turn| {
             let (mailbox, sub) = (join.mailbox.clone(), join.sub);
@@ -359,7 +380,7 @@ impl<M: Mailbox> Lane<M> {
 
     fn begin(&mut self, channel: Channel, kind: EventKind, now: Now) -> Option<FanOut> {
         if let EventKind::Fix(_, options) = &kind {
-            let new = || Room::of(options);
+            let new = || Room::of(&channel, options);
             self.rooms.entry(channel.clone()).or_insert_with(new);
         }
         let fan_out = self.in_room(&channel, now, |room, turn| match room {
@@ -381,7 +402,7 @@ impl<M: Mailbox> Lane<M> {
 
     fn act(&mut self, channel: &Channel, act: ObjectAct, now: Now) {
         if let ObjectAct::SetFence { options, .. } | ObjectAct::Follow { options, .. } = &act {
-            let new = || Room::of(options);
+            let new = || Room::of(channel, options);
             self.rooms.entry(channel.clone()).or_insert_with(new);
         }
         self.in_room(channel, now, |room, turn| {
@@ -427,7 +448,13 @@ impl<M: Mailbox> Lane<M> {
         let Entry::Occupied(mut entry) = self.rooms.entry(channel.clone()) else { return None };
         let room = entry.get_mut();
         let before = room.next_deadline();
-        let mut turn = Turn { now, zones: &self.zones, outputs: &mut self.outputs, posted: 0 };
+        let mut turn = Turn {
+            now,
+            zones: &self.zones,
+            outputs: &mut self.outputs,
+            posted: 0,
+            ignored: &mut self.ignored,
+        };
         let happened = happen(room, &mut turn);
         self.posted += turn.posted;
         let after = room.next_deadline();
@@ -448,10 +475,12 @@ impl<M: Mailbox> Lane<M> {
 }
 
 impl<M: Mailbox> Room<M> {
-    fn of(options: &Arc<GeoOptions>) -> Self {
+    fn of(channel: &Channel, options: &Arc<GeoOptions>) -> Self {
         match options.kind {
             GeoKind::Events => Self::Events(Box::new(EventRoom::new(options.clone()))),
-            GeoKind::Objects => Self::Objects(Box::new(ObjectRoom::new(options.clone()))),
+            GeoKind::Objects => {
+                Self::Objects(Box::new(ObjectRoom::new(channel.clone(), options.clone())))
+            }
         }
     }
 

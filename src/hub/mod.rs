@@ -14,5 +14,6 @@ mod tests;
 pub(crate) use deltas::Step;
 pub(crate) use fan_out::Encoder;
 pub(crate) use lane::{
-    AreaChange, FenceNotice, Input, Join, Lane, LaneCounts, Mailbox, ObjectAct, Output, Subscriber,
+    AreaChange, FenceNotice, Ignored, Input, Join, Lane, LaneCounts, Mailbox, ObjectAct, Output,
+    Subscriber,
 };

@@ -1,0 +1,462 @@
+//! [`Fences`]: areas that remember which objects are in them, and what each step of an object means
+//! for each of them. They tell nobody: what they find comes back as [`Found`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::table::{Step, Table};
+use super::viewer::Standing;
+use crate::base::{Moment, limits};
+use crate::channel::{Fence, Fix, GeoOptions, Object, Reason, View};
+use crate::geo::{Area, AreaIndex, Circle, Detect, Metres, Place, Point, Transition, UnitVector};
+use crate::hub::members::Slots;
+
+#[derive(Debug, Default)]
+pub(super) struct Fences {
+    fences: Slots<Of, Guard>,
+    areas: AreaIndex,
+    /// Of those that tell crossings, and of those that tell who comes near.
+    crossed: Told,
+    neared: Told,
+    /// Those that tell of every fix outside.
+    anywhere: BTreeSet<u32>,
+    /// By object and fence; and the same the other way round.
+    stays: BTreeMap<(u32, u32), Stay>,
+    by_fence: BTreeSet<(u32, u32)>,
+    /// When stays become dwells.
+    dwells: BTreeSet<(Moment, u32, u32)>,
+    /// Stays for which there was no room, since this was last asked.
+    forgotten: usize,
+    /// Of the last look-up, kept for its room.
+    candidates: Vec<u32>,
+}
+
+/// Whose fence it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Of {
+    /// A subscription's with `detect`, by its slot.
+    Viewer(u32),
+    /// The server's, by its name.
+    Server(Arc<str>),
+}
+
+/// One fence.
+#[derive(Debug)]
+struct Guard {
+    of: Of,
+    area: Arc<Area>,
+    rules: Rules,
+}
+
+/// What a fence tells, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    detect: Detect,
+    dwell: Option<Duration>,
+    hysteresis: Option<Metres>,
+    approach: Metres,
+}
+
+/// The fences that tell one thing, found by their areas.
+#[derive(Debug, Default)]
+struct Told {
+    areas: AreaIndex,
+    fences: BTreeSet<u32>,
+    /// The farthest from which any of them has something to tell.
+    reach: Metres,
+}
+
+/// What a fence remembers of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stay {
+    /// It is inside. With when that becomes a dwell, until it has.
+    In { dwells: Option<Moment> },
+    /// It is near from outside, and that was told or goes without saying.
+    Near,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) transition: Transition,
+    pub(super) of: Of,
+    pub(super) object: u32,
+    pub(super) reason: Reason,
+}
+
+/// What one look at one object found out.
+struct Look<'a> {
+    slot: u32,
+    from: Option<&'a Arc<Object>>,
+    to: Option<&'a Arc<Object>>,
+    /// Why it appeared or is gone, if it did or is; and of what moved.
+    reason: Reason,
+    mover: Mover,
+    now: Moment,
+    options: &'a GeoOptions,
+}
+
+/// What moved, the other staying where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mover {
+    Object,
+    /// The area, because somebody wanted another one.
+    Area,
+    /// The area, with what it follows: its place may jitter as that of an object.
+    Follower,
+}
+
+impl Rules {
+    pub(super) fn of_view(view: &View, detect: Detect) -> Self {
+        let approach = view.approach.unwrap_or(APPROACH);
+        Self { detect, dwell: view.dwell, hysteresis: view.hysteresis, approach }
+    }
+
+    pub(super) fn of_fence(fence: &Fence) -> Self {
+        let &Fence { detect, dwell, hysteresis, .. } = fence;
+        Self { detect, dwell, hysteresis, approach: fence.approach.unwrap_or(APPROACH) }
+    }
+
+    /// How far out of the area an object that was in it still counts as in it.
+    fn margin(&self, fix: &Fix) -> Metres {
+        let accuracy = fix.accuracy.map_or(0.0, |accuracy| accuracy.0);
+        self.hysteresis.unwrap_or(Metres(HYSTERESIS.0.max(accuracy)))
+    }
+}
+
+impl Fences {
+    pub(super) fn is_empty(&self) -> bool {
+        self.fences.len() == 0
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.fences.len() >= limits::FENCES
+    }
+
+    pub(super) fn has(&self, of: &Of) -> bool {
+        self.fences.find(of).is_some()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.dwells.first().map(|(at, ..)| *at)
+    }
+
+    pub(super) fn take_forgotten(&mut self) -> usize {
+        std::mem::take(&mut self.forgotten)
+    }
+
+    /// Adds a fence, or changes the one of that owner; which objects are in it is found out by
+    /// [`Fences::look_anew`].
+    pub(super) fn set(&mut self, of: &Of, area: Arc<Area>, rules: Rules) {
+        let guard = Guard { of: of.clone(), area: area.clone(), rules };
+        let id = match self.fences.find(of) {
+            Some(id) => {
+                *self.fences.get_mut(id).expect("found just above") = guard;
+                id
+            }
+            None => self.fences.add(of.clone(), guard),
+        };
+        self.areas.insert(id, area.clone());
+        let crossed = rules.detect.has(Transition::Cross).then(|| area.clone());
+        let neared = rules.detect.has(Transition::Approach).then_some(area);
+        self.crossed.set(id, crossed, Metres(0.0));
+        self.neared.set(id, neared, rules.approach);
+        if rules.detect.has(Transition::Outside) {
+            self.anywhere.insert(id);
+        } else {
+            self.anywhere.remove(&id);
+        }
+    }
+
+    /// Takes a fence out. Of what was in it nothing is told.
+    pub(super) fn remove(&mut self, of: &Of) {
+        let Some((id, _)) = self.fences.remove(of) else { return };
+        self.areas.remove(id);
+        self.crossed.set(id, None, Metres(0.0));
+        self.neared.set(id, None, Metres(0.0));
+        self.anywhere.remove(&id);
+        for object in self.objects_of(id) {
+            self.forget(object, id);
+        }
+        assert!(self.objects_of(id).is_empty(), "a fence that is gone holds nothing");
+    }
+
+    /// What a step means, in the order in which it is told. `stands` says how an object stands
+    /// to a fence's owner, wherever it is.
+    pub(super) fn step(
+        &mut self,
+        step: &Step,
+        now: Moment,
+        options: &GeoOptions,
+        stands: impl Fn(&Of, &Arc<Object>) -> Standing,
+    ) -> Vec<Found> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let look = Look {
+            slot: step.slot,
+            from: step.before.as_ref(),
+            to: step.after.as_ref(),
+            reason: step.reason,
+            mover: Mover::Object,
+            now,
+            options,
+        };
+        let mut found = Vec::new();
+        let candidates = self.candidates(&look);
+        for id in &candidates {
+            self.judge(*id, &look, &stands, &mut found);
+        }
+        self.candidates = candidates;
+        sort(&mut found);
+        found
+    }
+
+    /// What another area or other rules of a fence mean for objects that stay where they are: who
+    /// is in it and who no longer.
+    pub(super) fn look_anew(
+        &mut self,
+        of: &Of,
+        (mover, reason): (Mover, Reason),
+        (table, options): (&Table, &GeoOptions),
+        now: Moment,
+        stands: impl Fn(&Of, &Arc<Object>) -> Standing,
+    ) -> Vec<Found> {
+        let Some(id) = self.fences.find(of) else { return Vec::new() };
+        let area = self.fences.get(id).expect("found just above").area.clone();
+        let mut objects = self.objects_of(id);
+        table.within(&area, &mut objects);
+        objects.sort_unstable();
+        objects.dedup();
+        let mut found = Vec::new();
+        for slot in objects {
+            let to = table.seen(slot);
+            let look = Look { slot, from: to, to, reason, mover, now, options };
+            self.judge(id, &look, &stands, &mut found);
+        }
+        sort(&mut found);
+        found
+    }
+
+    /// Stays that have become dwells.
+    pub(super) fn due(&mut self, now: Moment) -> Vec<Found> {
+        let mut found = Vec::new();
+        while let Some((at, object, id)) = self.dwells.first().copied()
+            && at <= now
+        {
+            self.dwells.pop_first();
+            self.stays.insert((object, id), Stay::In { dwells: None });
+            let of = self.fences.get(id).expect("who dwells does so in a fence").of.clone();
+            let (transition, reason) = (Transition::Dwell, Reason::Moved);
+            found.push(Found { transition, of, object, reason });
+        }
+        found
+    }
+
+    /// Fences for which a step may mean something, sorted.
+    fn candidates(&mut self, look: &Look<'_>) -> Vec<u32> {
+        let mut ids = std::mem::take(&mut self.candidates);
+        ids.clear();
+        let of_object = (Bound::Included((look.slot, 0)), Bound::Included((look.slot, u32::MAX)));
+        ids.extend(self.stays.range(of_object).map(|((_, id), _)| *id));
+        if let Some(to) = look.to {
+            let to = to.fix.point;
+            self.areas.matches(&Place { at: to, shape: None }, &mut ids);
+            self.neared.around(to, self.neared.reach, &mut ids);
+            if let Some(from) = look.from
+                && look.may_cross()
+            {
+                let middle = middle(from.fix.point, to);
+                self.crossed.around(middle, middle.distance(&to), &mut ids);
+            }
+            ids.extend(&self.anywhere);
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
+    /// What one look means for one fence.
+    fn judge(
+        &mut self,
+        id: u32,
+        look: &Look<'_>,
+        stands: &impl Fn(&Of, &Arc<Object>) -> Standing,
+        found: &mut Vec<Found>,
+    ) {
+        let guard = self.fences.get(id).expect("what is indexed is there");
+        let stay = self.stays.get(&(look.slot, id)).copied();
+        let was_in = matches!(stay, Some(Stay::In { .. }));
+        let to = look.to.filter(|to| stands(&guard.of, to) == Standing::Seen);
+        let may_keep = was_in && look.mover != Mover::Area;
+        let is_in = to.is_some_and(|to| guard.has(to, may_keep));
+        let has_room = stay.is_some() || self.stays.len() < limits::FENCE_STAYS;
+        let is_near = !is_in && has_room && to.is_some_and(|to| guard.is_near(to));
+        let is_crossed = !was_in && !is_in && to.is_some_and(|to| guard.is_crossed(look, to));
+        let (detect, of) = (guard.rules.detect, guard.of.clone());
+        let dwell = guard.rules.dwell.map(|dwell| look.now.after(dwell));
+        let unwanted = |object: &Arc<Object>| {
+            guard.area.contains(&object.fix.point)
+                && stands(&guard.of, object) == Standing::Unwanted
+        };
+        let why_enter = look.reason(look.from, is_in && !was_in, unwanted);
+        let why_exit = look.reason(look.to, was_in && !is_in, unwanted);
+        if is_in && !was_in {
+            if !has_room {
+                self.forgotten += 1;
+                return;
+            }
+            self.remember(look.slot, id, Stay::In { dwells: dwell });
+        } else if !is_in && stay.is_some() {
+            self.forget(look.slot, id);
+        }
+        if is_near {
+            // Who comes out is near, and that goes without saying.
+            self.remember(look.slot, id, Stay::Near);
+        }
+        let is_still = look.mover != Mover::Object;
+        let told = [
+            (Transition::Exit, was_in && !is_in),
+            (Transition::Outside, to.is_some() && !is_in && !is_still),
+            (Transition::Enter, is_in && !was_in),
+            (Transition::Inside, is_in && !is_still),
+            (Transition::Cross, is_crossed),
+            (Transition::Approach, is_near && stay.is_none()),
+        ];
+        for (transition, happens) in told {
+            if happens && detect.has(transition) {
+                let reason = if transition == Transition::Enter { why_enter } else { why_exit };
+                found.push(Found { transition, of: of.clone(), object: look.slot, reason });
+            }
+        }
+    }
+
+    fn remember(&mut self, object: u32, id: u32, stay: Stay) {
+        let before = self.stays.insert((object, id), stay);
+        assert!(!matches!(before, Some(Stay::In { .. })), "an object enters from outside");
+        self.by_fence.insert((id, object));
+        if let Stay::In { dwells: Some(at) } = stay {
+            self.dwells.insert((at, object, id));
+        }
+    }
+
+    fn forget(&mut self, object: u32, id: u32) {
+        let stay = self.stays.remove(&(object, id)).expect("who is forgotten was remembered");
+        self.by_fence.remove(&(id, object));
+        if let Stay::In { dwells: Some(at) } = stay {
+            self.dwells.remove(&(at, object, id));
+        }
+    }
+
+    fn objects_of(&self, id: u32) -> Vec<u32> {
+        let all = (Bound::Included((id, 0)), Bound::Included((id, u32::MAX)));
+        self.by_fence.range(all).map(|(_, object)| *object).collect()
+    }
+}
+
+impl Guard {
+    /// Whether an object is in it: one that was is so up to the margin.
+    fn has(&self, to: &Object, was_in: bool) -> bool {
+        let point = &to.fix.point;
+        self.area.contains(point)
+            || (was_in && self.area.edge_distance(point) <= self.rules.margin(&to.fix))
+    }
+
+    fn is_near(&self, to: &Object) -> bool {
+        self.rules.detect.has(Transition::Approach)
+            && self.area.edge_distance(&to.fix.point) <= self.rules.approach
+    }
+
+    fn is_crossed(&self, look: &Look<'_>, to: &Object) -> bool {
+        let Some(from) = look.from.filter(|_| look.may_cross()) else { return false };
+        self.rules.detect.has(Transition::Cross)
+            && self.area.meets_way(&from.fix.point, &to.fix.point)
+    }
+}
+
+impl Look<'_> {
+    /// Whether the way from fix to fix may count, by its time and its speed.
+    fn may_cross(&self) -> bool {
+        let (Some(from), Some(to)) = (self.from, self.to) else { return false };
+        if self.mover != Mover::Object || from.fix.point == to.fix.point {
+            return false;
+        }
+        let elapsed = match (from.fix.time, to.fix.time) {
+            (Some(from), Some(to)) => Duration::from_millis(to.0.saturating_sub(from.0)),
+            _ => to.fix.accepted.since(from.fix.accepted),
+        };
+        let way = from.fix.point.distance(&to.fix.point).0;
+        self.options.cross_time_max.is_none_or(|most| elapsed <= most)
+            && self.options.cross_speed_max.is_none_or(|most| way <= most * elapsed.as_secs_f64())
+    }
+
+    /// Why an object enters or leaves a fence (`passes`), by what it was before it entered or is
+    /// after it left; everything else is because it moved.
+    fn reason(
+        &self,
+        other_side: Option<&Arc<Object>>,
+        passes: bool,
+        is_unwanted: impl Fn(&Arc<Object>) -> bool,
+    ) -> Reason {
+        if self.mover != Mover::Object {
+            return self.reason;
+        }
+        match other_side {
+            None => self.reason,
+            Some(object) if passes && is_unwanted(object) => Reason::Filter,
+            Some(_) => Reason::Moved,
+        }
+    }
+}
+
+impl Told {
+    /// Adds a fence or moves it; without an area it is none of these.
+    fn set(&mut self, id: u32, area: Option<Arc<Area>>, reach: Metres) {
+        match area {
+            Some(area) => {
+                self.areas.insert(id, area);
+                self.fences.insert(id);
+                self.reach = Metres(self.reach.0.max(reach.0));
+            }
+            None => {
+                if self.fences.remove(&id) {
+                    self.areas.remove(id);
+                }
+                if self.fences.is_empty() {
+                    self.reach = Metres(0.0);
+                }
+            }
+        }
+    }
+
+    /// Appends those that have a place at most `radius` from a point, and perhaps others.
+    fn around(&mut self, center: Point, radius: Metres, found: &mut Vec<u32>) {
+        if self.fences.is_empty() {
+            return;
+        }
+        // Distances are exact to rounding, and what is decided here is decided again.
+        let circle = Circle::new(center, Metres(radius.0 * (1.0 + 1e-9) + 1e-3));
+        let shape = Some(Arc::new(Area::Circle(circle)));
+        self.areas.matches(&Place { at: center, shape }, found);
+    }
+}
+
+/// In the order in which they are told.
+fn sort(found: &mut [Found]) {
+    found.sort_unstable_by(|one, other| {
+        let key = |found: &Found| (found.transition, found.object);
+        key(one).cmp(&key(other)).then_with(|| one.of.cmp(&other.of))
+    });
+}
+
+/// Half way on the great circle.
+fn middle(one: Point, other: Point) -> Point {
+    let (one, other) = (one.unit, other.unit);
+    let sum = UnitVector { x: one.x + other.x, y: one.y + other.y, z: one.z + other.z };
+    sum.to_lat_lng().into()
+}
+
+const HYSTERESIS: Metres = Metres(20.0);
+const APPROACH: Metres = Metres(200.0);

@@ -1,0 +1,359 @@
+//! An object channel: where its objects are, who sees them, and the fences round them.
+
+mod fences;
+mod followers;
+mod guards;
+mod hide;
+mod query;
+mod ranking;
+mod table;
+#[cfg(test)]
+mod tests;
+mod viewer;
+mod views;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::fences::{Fences, Mover, Of, Rules};
+use self::followers::Followers;
+use self::hide::Hide;
+use self::table::{Step, Table, Unfit};
+use self::viewer::{Scope, Telling, Viewer};
+use self::views::Views;
+use super::fan_out::{Continuity, Encoder, FanOut, Work};
+use super::lane::{AreaChange, Join, Mailbox, ObjectAct, Output, Turn};
+use super::members::Member;
+use crate::base::{Moment, SessionId, SubId, limits};
+use crate::channel::{
+    AreaSource, Channel, EventKind, Fence, Fix, GeoOptions, Mail, Reason, Refusal, Start, View,
+    around,
+};
+use crate::geo::{Area, Point};
+
+#[derive(Debug)]
+pub(crate) struct ObjectRoom<M> {
+    channel: Channel,
+    options: Arc<GeoOptions>,
+    table: Table,
+    /// Made in the first turn.
+    hide: Option<Hide>,
+    views: Views<M>,
+    fences: Fences,
+    /// The server's, by name.
+    served: BTreeMap<Arc<str>, Arc<Fence>>,
+    followers: Followers,
+    /// Not later than the first expiry or dwell; when it is due the next one is looked up, so that
+    /// it need not change with every fix.
+    alarm: Option<Moment>,
+}
+
+impl<M: Mailbox> ObjectRoom<M> {
+    pub(super) fn new(channel: Channel, options: Arc<GeoOptions>) -> Self {
+        Self {
+            channel,
+            options,
+            table: Table::default(),
+            hide: None,
+            views: Views::new(),
+            fences: Fences::default(),
+            served: BTreeMap::new(),
+            followers: Followers::default(),
+            alarm: None,
+        }
+    }
+
+    /// Subscriptions.
+    pub(super) fn len(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Objects, hidden ones too.
+    pub(super) fn objects(&self) -> usize {
+        self.table.len()
+    }
+
+    /// No subscriptions, no objects, no fences, no followers.
+    pub(super) fn is_empty(&self) -> bool {
+        self.views.len() == 0
+            && self.table.len() == 0
+            && self.served.is_empty()
+            && self.followers.is_empty()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.alarm
+    }
+
+    pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
+        self.dwell(turn);
+        while let Some((slot, heard)) = self.table.oldest()
+            && heard.after(self.options.object_ttl) <= turn.now.moment
+        {
+            self.remove(slot, Reason::Expired, turn);
+        }
+        self.alarm = None;
+        self.set_alarm();
+    }
+
+    /// Posts `Joined` with the snapshot.
+    pub(super) fn join(
+        &mut self,
+        join: Join<M>,
+        view: &Arc<View>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Refusal> {
+        self.look_around(&view.options, turn);
+        let area = view.area.resolve(view.position, turn.zones)?;
+        let scope = Scope::new(view.area.clone(), area, &self.channel);
+        let (sub, mailbox) = (join.sub, join.mailbox.clone());
+        let viewer = Viewer::new(Member::from(join), view.clone(), scope);
+        if view.detect.is_some() && self.fences.is_full() {
+            return Err(Refusal::TooManyFences(limits::FENCES));
+        }
+        let (slot, snapshot) = self.views.add(viewer, self.options.objects_max, &self.table)?;
+        mailbox.post(Mail::Joined { sub, at: Start::Objects(snapshot) });
+        self.guard(slot, (Mover::Area, Reason::Snapshot), turn);
+        Ok(())
+    }
+
+    pub(super) fn leave(&mut self, session: SessionId, sub: SubId, turn: &mut Turn<'_>) -> bool {
+        let _ = turn;
+        let Some(slot) = self.views.remove(session, sub) else { return false };
+        self.fences.remove(&Of::Viewer(slot));
+        true
+    }
+
+    pub(super) fn subs_of(&self, session: SessionId) -> Vec<SubId> {
+        self.views.subs_of(session)
+    }
+
+    /// Takes a fix or a removal, told to all when this returns; for a join or leave of a client the
+    /// answer is its delivery.
+    pub(super) fn begin(
+        &mut self,
+        channel: Channel,
+        kind: EventKind,
+        turn: &mut Turn<'_>,
+    ) -> Option<FanOut> {
+        match kind {
+            EventKind::Fix(fix, options) => {
+                self.look_around(&options, turn);
+                self.take(fix, turn);
+            }
+            EventKind::Removed { key } => {
+                if let Some(slot) = self.table.find(&key) {
+                    self.remove(slot, Reason::Deleted, turn);
+                    self.set_alarm();
+                }
+            }
+            EventKind::Join(_) | EventKind::Leave(_) => {
+                let wanting = self.views.iter().filter(|(_, viewer)| viewer.member.wants(&kind));
+                let work = Work::Matched(wanting.map(|(slot, _)| slot).collect());
+                return Some(FanOut::new(channel, kind, work, Continuity::Next));
+            }
+            // A channel of objects has no stream: what was missed is told by the next fix.
+            EventKind::Publication { .. } | EventKind::Gap => {}
+        }
+        None
+    }
+
+    pub(super) fn deliver(
+        &self,
+        fan_out: &mut FanOut,
+        portion: usize,
+        encoder: &mut impl Encoder,
+    ) -> bool {
+        for _ in 0..portion {
+            let Some(slot) = fan_out.next_slot() else { return false };
+            let viewer = self.views.get(slot).expect("nobody leaves while an event is delivered");
+            fan_out.tell(&viewer.member, encoder);
+        }
+        true
+    }
+
+    pub(super) fn change(
+        &mut self,
+        session: SessionId,
+        sub: SubId,
+        change: AreaChange,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(slot) = self.views.find(session, sub) else { return };
+        let viewer = self.views.get_mut(slot).expect("found just above");
+        match change {
+            AreaChange::Moved { area, token } => self.move_area(slot, area, token, turn),
+            AreaChange::Located(at) => {
+                viewer.position = Some(at);
+                if let AreaSource::FollowMe { radius } = viewer.scope.source {
+                    self.shift(slot, around(Some(at), radius).into(), Mover::Follower, turn);
+                }
+            }
+            AreaChange::Followed(at) => {
+                if let AreaSource::FollowObject { radius, .. } = viewer.scope.source {
+                    self.shift(slot, around(at, radius).into(), Mover::Follower, turn);
+                }
+            }
+        }
+    }
+
+    pub(super) fn act(&mut self, act: ObjectAct, turn: &mut Turn<'_>) {
+        match act {
+            ObjectAct::Follow { key, by, options } => {
+                self.look_around(&options, turn);
+                let at = self.place_of(&key);
+                let at = if self.followers.add(key, by.clone()) { at } else { None };
+                turn.outputs.push(Output::Followed { by, at });
+            }
+            ObjectAct::Unfollow { key, by } => self.followers.remove(&key, by.session, by.sub),
+            ObjectAct::Offline(session) => {
+                while let Some(slot) = self.table.owned_by(session) {
+                    self.remove(slot, Reason::Offline, turn);
+                }
+                self.followers.forget(session);
+                self.set_alarm();
+            }
+            ObjectAct::SetFence { fence, options } => {
+                self.look_around(&options, turn);
+                self.set_fence(&fence, turn);
+            }
+            ObjectAct::RemoveFence { name } => {
+                self.served.remove(&name);
+                self.fences.remove(&Of::Server(name));
+            }
+        }
+    }
+
+    /// The server's, by name.
+    pub(super) fn fences(&self) -> Vec<Arc<Fence>> {
+        self.served.values().cloned().collect()
+    }
+
+    /// Areas, fences and hidden zones of this name (`None`: any) are looked up anew.
+    pub(super) fn zones_changed(&mut self, changed: Option<&str>, turn: &mut Turn<'_>) {
+        let of_zone = |source: &AreaSource| match source {
+            AreaSource::Zone(name) => changed.is_none_or(|changed| *changed == **name),
+            _ => false,
+        };
+        let sources = self.views.iter().map(|(slot, viewer)| (slot, &viewer.scope.source));
+        let affected: Vec<(u32, AreaSource)> = sources
+            .filter(|(_, source)| of_zone(source))
+            .map(|(slot, source)| (slot, source.clone()))
+            .collect();
+        for (slot, source) in affected {
+            // A zone that is gone is nowhere.
+            let area = source.resolve(None, turn.zones).unwrap_or_default();
+            self.shift(slot, area, Mover::Area, turn);
+        }
+        let served: Vec<Arc<Fence>> =
+            self.served.values().filter(|fence| of_zone(&fence.area)).cloned().collect();
+        for fence in served {
+            self.set_fence(&fence, turn);
+        }
+        let hide = self.hide.as_ref();
+        if hide.is_some_and(|hide| changed.is_none_or(|changed| hide.has(changed))) {
+            self.hide_anew(turn);
+        }
+    }
+
+    fn take(&mut self, fix: Arc<Fix>, turn: &mut Turn<'_>) {
+        // Who has stayed long enough by now has done so before it moves on.
+        self.dwell(turn);
+        let hide = self.hide.as_mut().expect("whoever brings a fix has looked around");
+        let is_hidden = hide.covers(&fix.point);
+        match self.table.take(fix, is_hidden, turn.now, &self.options) {
+            Ok(step) => {
+                if let Some(step) = step {
+                    self.tell(&step, turn);
+                }
+                self.set_alarm();
+            }
+            Err(Unfit::Old) => turn.ignored.old += 1,
+            Err(Unfit::TooFast) => turn.ignored.too_fast += 1,
+            Err(Unfit::NoRoom) => turn.ignored.no_room += 1,
+        }
+    }
+
+    fn remove(&mut self, slot: u32, reason: Reason, turn: &mut Turn<'_>) {
+        if let Some(step) = self.table.remove(slot, reason) {
+            self.tell(&step, turn);
+        }
+    }
+
+    fn tell(&mut self, step: &Step, turn: &mut Turn<'_>) {
+        let mut telling = Telling::new(step);
+        self.views.tell(&mut telling, &self.table, turn);
+        self.tell_guards(&mut telling, turn);
+        let at = step.after.as_ref().map(|object| object.fix.point);
+        if step.before.as_ref().map(|object| object.fix.point) != at {
+            self.followers.tell(&step.object().fix.key, at, turn.outputs);
+        }
+    }
+
+    fn move_area(&mut self, slot: u32, source: AreaSource, token: u32, turn: &mut Turn<'_>) {
+        let viewer = self.views.get(slot).expect("whose area changes is there");
+        let resolved = source.resolve(viewer.position, turn.zones);
+        let moved = resolved.and_then(|area| {
+            let scope = Scope::new(source, area, &self.channel);
+            self.views.look_at(slot, scope, Some(self.options.objects_max), &self.table)
+        });
+        let viewer = self.views.get(slot).expect("whose area changes is there");
+        let has_moved = moved.is_ok();
+        viewer.answer_move(token, moved, turn);
+        if has_moved {
+            self.guard(slot, (Mover::Area, Reason::AreaChanged), turn);
+        }
+    }
+
+    /// The area of the same source is another one.
+    fn shift(&mut self, slot: u32, area: Arc<Area>, mover: Mover, turn: &mut Turn<'_>) {
+        let viewer = self.views.get(slot).expect("whose area changes is there");
+        if viewer.scope.area == area {
+            return;
+        }
+        let scope = Scope { area, ..viewer.scope.clone() };
+        self.views.shift(slot, scope, &self.table, turn);
+        self.guard(slot, (mover, Reason::AreaChanged), turn);
+    }
+
+    fn place_of(&self, key: &str) -> Option<Point> {
+        Some(self.table.seen(self.table.find(key)?)?.fix.point)
+    }
+
+    /// Takes the namespace's options as they are now, and finds the zones that they name.
+    fn look_around(&mut self, options: &Arc<GeoOptions>, turn: &mut Turn<'_>) {
+        if self.hide.is_some() && Arc::ptr_eq(&self.options, options) {
+            return;
+        }
+        let ttl = self.options.object_ttl;
+        self.options = options.clone();
+        if ttl != options.object_ttl {
+            self.alarm = None;
+            self.set_alarm();
+        }
+        if self.hide.as_ref().is_none_or(|hide| hide.names() != options.hide) {
+            self.hide_anew(turn);
+        }
+    }
+
+    fn hide_anew(&mut self, turn: &mut Turn<'_>) {
+        let mut hide = Hide::new(&self.options.hide, turn.zones);
+        let places: Vec<(u32, Point)> = self.table.places().collect();
+        for (slot, point) in places {
+            if let Some(step) = self.table.set_hidden(slot, hide.covers(&point)) {
+                self.tell(&step, turn);
+            }
+        }
+        self.hide = Some(hide);
+        self.set_alarm();
+    }
+
+    fn set_alarm(&mut self) {
+        let expiry = self.table.oldest().map(|(_, heard)| heard.after(self.options.object_ttl));
+        let first = [expiry, self.fences.next_deadline()].into_iter().flatten().min();
+        self.alarm = match (self.alarm, first) {
+            (Some(alarm), Some(first)) => Some(alarm.min(first)),
+            (_, first) => first,
+        };
+    }
+}
