@@ -19,7 +19,7 @@ pub(crate) use place::{
     Located, PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of,
     round, snap,
 };
-pub(crate) use view::{ViewSpec, detect};
+pub(crate) use view::{ViewSpec, detect, is_nothing};
 
 #[cfg(test)]
 mod tests;

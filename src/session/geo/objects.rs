@@ -17,6 +17,7 @@ use crate::protocol::{
 };
 use crate::session::action::{Actions, Note};
 use crate::session::subscription::Subscription;
+use crate::session::wire::shown;
 use crate::session::{Failure, Session};
 
 impl Session {
@@ -268,26 +269,6 @@ fn entry(object: &Object, happening: Happening, distance: Option<Metres>) -> pro
 fn publication(object: &Object, data: Bytes) -> protocol::Publication {
     let tags = object.fix.tags.clone();
     protocol::Publication { data, tags, ..protocol::Publication::default() }
-}
-
-fn shown<'a>(
-    object: &'a Object,
-    (event, reason): (Option<&'a str>, Option<&'a str>),
-    distance: Option<Metres>,
-) -> Shown<'a> {
-    let fix = &object.fix;
-    Shown {
-        event,
-        key: Some(&fix.key),
-        at: fix.point.at,
-        reason,
-        data: &fix.data,
-        distance,
-        accuracy: fix.accuracy,
-        speed_mps: fix.speed_mps,
-        heading_deg: fix.heading_deg,
-        time_ms: fix.time.map(|time| time.0),
-    }
 }
 
 /// `{"objects":[...]}`, and further members behind.
