@@ -12,8 +12,7 @@ use crate::channel::{Change, Form, Happening, Moved, Object, Reason, Refusal, Si
 use crate::geo::Metres;
 use crate::geo::json::Shown;
 use crate::protocol::{
-    self, ErrorCode, PushTarget, Reply, SubscribeRequest, SubscribeResult, encode_push_body,
-    push_head,
+    self, ErrorCode, Reply, SubscribeRequest, SubscribeResult, encode_push_body, push_head,
 };
 use crate::session::action::{Actions, Note};
 use crate::session::subscription::Subscription;
@@ -300,7 +299,6 @@ pub(crate) fn error_of(refusal: &Refusal) -> protocol::ClientError {
     let code = match refusal {
         Refusal::TooManyObjects { .. } | Refusal::TooManyFences(_) => ErrorCode::LimitExceeded,
         Refusal::UnknownZone(_) => ErrorCode::BadRequest,
-        Refusal::OutsideToken => ErrorCode::PermissionDenied,
         Refusal::OtherKind => ErrorCode::Internal,
     };
     code.because(refusal)

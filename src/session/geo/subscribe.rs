@@ -101,7 +101,6 @@ impl Session {
             hysteresis: spec.hysteresis,
             approach: spec.approach,
             distance: spec.distance,
-            form,
             filter,
             position: self.position_in(&options),
             options: options.clone(),
@@ -173,7 +172,11 @@ impl Session {
         let center = match source {
             AreaSource::Fixed(area) => area.center(),
             AreaSource::Nearest { to, .. } => Some(*to),
-            _ => None,
+            AreaSource::Zone(_)
+            | AreaSource::FollowMe { .. }
+            | AreaSource::FollowObject { .. }
+            | AreaSource::TagBox(_)
+            | AreaSource::TagCells(_) => None,
         };
         if let Some(center) = center {
             self.check_travel(&named.base, &options, center, now)?;
