@@ -102,9 +102,11 @@ impl<M: Mailbox> Views<M> {
                 Kind::Area | Kind::Detect => viewer.tell(telling, (was, is), turn),
             }
         });
-        for (slot, was, is) in std::mem::take(&mut self.unranked) {
+        let mut unranked = std::mem::take(&mut self.unranked);
+        for (slot, was, is) in unranked.drain(..) {
             self.rank(slot, (was, is), telling, table, turn);
         }
+        self.unranked = unranked;
     }
 
     /// Gives a viewer another area; what came in and what went out by that.
