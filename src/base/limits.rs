@@ -130,6 +130,8 @@ pub(crate) const ROUTE_WIDTH_M: f64 = 1_000_000.0;
 pub(crate) const ZONES: usize = 10_000;
 /// Characters of a device's name that tell it from others.
 pub(crate) const DEVICE_CHARACTERS: usize = 64;
+/// Cells of one channel of events of which the history is known.
+pub(crate) const HISTORY_BUCKETS: usize = 16_384;
 /// Fences of the server's, and subscriptions with `detect`, in one channel.
 pub(crate) const FENCES: usize = 100_000;
 /// Changes of zones that wait for one another.

@@ -8,19 +8,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{Moment, limits};
+use crate::channel::buckets::Buckets;
 use crate::channel::{HistoryPage, HistoryQuery, Position, Publication};
 
-/// The stream of one channel. The publications kept have consecutive offsets that end at the top,
-/// so what is missing is always a prefix.
+/// The stream of one channel.
 #[derive(Debug)]
 pub(crate) struct Stream {
     epoch: Arc<str>,
     top: u64,
+    kept: Shelf,
+    /// How long each publication is kept: one duration for all, so that the oldest expires first.
+    ttl: Duration,
+}
+
+/// What is kept of a stream.
+#[derive(Debug)]
+enum Shelf {
+    /// Consecutive offsets that end at the top, so that what is missing is always a prefix.
+    Ring(Ring),
+    /// In a geo event channel.
+    Buckets(Box<Buckets>),
+}
+
+/// How much of a stream is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Keep {
+    /// Publications: of the whole stream, or in each bucket.
+    pub(crate) size: usize,
+    /// Buckets by place, with so many bytes in all of them.
+    pub(crate) buckets: Option<usize>,
+    pub(crate) ttl: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
     /// Newest last.
     kept: VecDeque<Kept>,
     bytes: usize,
-    /// How long each publication is kept: one duration for all, so that the oldest expires first.
-    ttl: Duration,
 }
 
 #[derive(Debug)]
@@ -32,7 +56,7 @@ struct Kept {
 
 impl Stream {
     pub(crate) fn new(epoch: Arc<str>, ttl: Duration) -> Self {
-        Self { epoch, top: 0, kept: VecDeque::new(), bytes: 0, ttl }
+        Self { epoch, top: 0, kept: Shelf::Ring(Ring::default()), ttl }
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -41,7 +65,10 @@ impl Stream {
 
     /// Bytes of what is kept, expired or not, as [`weight`] counts them.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        match &self.kept {
+            Shelf::Ring(ring) => ring.bytes,
+            Shelf::Buckets(buckets) => buckets.bytes(),
+        }
     }
 
     /// How long publications are kept, as the latest one said.
@@ -51,7 +78,10 @@ impl Stream {
 
     /// When the oldest publication that is kept was appended.
     pub(crate) fn oldest(&self) -> Option<Moment> {
-        self.kept.front().map(|kept| kept.taken)
+        match &self.kept {
+            Shelf::Ring(ring) => ring.kept.front().map(|kept| kept.taken),
+            Shelf::Buckets(buckets) => buckets.oldest(),
+        }
     }
 
     /// When the oldest publication that is kept expires.
@@ -59,28 +89,42 @@ impl Stream {
         self.oldest().map(|taken| taken.after(self.ttl))
     }
 
-    /// Gives the publication the next offset and keeps it. `size` and `ttl` rule the whole stream
+    /// Gives the publication the next offset and keeps it. What `keep` says rules the whole stream
     /// from here on, but what had expired before is not revived by a longer `ttl`.
     pub(crate) fn append(
         &mut self,
         mut publication: Publication,
-        size: usize,
-        ttl: Duration,
+        keep: Keep,
         now: Moment,
     ) -> Arc<Publication> {
-        debug_assert!(self.kept.back().is_none_or(|last| last.taken <= now), "time went back");
+        debug_assert!(self.oldest().is_none_or(|oldest| oldest <= now), "time went back");
         self.drop_expired(now, usize::MAX);
-        self.ttl = ttl;
+        self.ttl = keep.ttl;
+        self.shelve(keep.buckets.is_some());
         self.top += 1;
         publication.offset = self.top;
-        let bytes = weight(&publication);
         let publication = Arc::new(publication);
-        self.kept.push_back(Kept { publication: Arc::clone(&publication), taken: now, bytes });
-        self.bytes += bytes;
-        while self.kept.len() > size {
-            self.drop_oldest();
+        match &mut self.kept {
+            Shelf::Ring(ring) => ring.append(publication.clone(), keep.size, now),
+            Shelf::Buckets(buckets) => {
+                let bytes_max = keep.buckets.unwrap_or(usize::MAX);
+                buckets.append(publication.clone(), keep.size, bytes_max, now);
+            }
         }
         publication
+    }
+
+    /// Begins anew where the stream was kept in the other way: the operator changed the namespace.
+    fn shelve(&mut self, in_buckets: bool) {
+        match (&self.kept, in_buckets) {
+            (Shelf::Ring(_), true) => {
+                let mut buckets = Buckets::default();
+                buckets.forget_until(self.top);
+                self.kept = Shelf::Buckets(Box::new(buckets));
+            }
+            (Shelf::Buckets(_), false) => self.kept = Shelf::Ring(Ring::default()),
+            (_, _) => {}
+        }
     }
 
     /// Drops at most `max` expired publications and says how many it dropped.
@@ -95,36 +139,105 @@ impl Stream {
 
     /// Drops the oldest publication, if there is one.
     pub(crate) fn drop_oldest(&mut self) {
-        if let Some(kept) = self.kept.pop_front() {
-            self.bytes -= kept.bytes;
-        }
-        if self.kept.is_empty() {
-            // A ring that was long once would hold its memory as long as the stream has a position.
-            self.clear();
+        match &mut self.kept {
+            Shelf::Ring(ring) => ring.drop_oldest(),
+            Shelf::Buckets(buckets) => buckets.drop_oldest(),
         }
     }
 
     /// Drops every publication; the position stays.
     pub(crate) fn clear(&mut self) {
-        self.kept = VecDeque::new();
-        self.bytes = 0;
+        match &mut self.kept {
+            Shelf::Ring(ring) => *ring = Ring::default(),
+            Shelf::Buckets(buckets) => buckets.clear(),
+        }
     }
 
-    /// What is kept and not expired of what was asked for. A page ends early at
+    /// Answers a query with what has not expired and the true top. A query whose epoch is another
+    /// than the stream's gets no publications: the caller compares. A page ends early at
     /// [`limits::HISTORY_REPLY_BYTES`], but never before its first publication.
     pub(crate) fn read(&self, query: &HistoryQuery, now: Moment) -> HistoryPage {
-        let wanted = self.kept.range(self.wanted(query, now));
-        let publications =
-            if query.reverse { page(wanted.rev(), query.limit) } else { page(wanted, query.limit) };
-        HistoryPage { publications, top: self.position() }
+        let top = self.position();
+        let live = |taken: Moment| taken.after(self.ttl) > now;
+        let known = query
+            .since
+            .as_ref()
+            .is_none_or(|since| since.epoch.is_empty() || *since.epoch == *self.epoch);
+        let buckets = match &self.kept {
+            Shelf::Ring(ring) => {
+                let wanted = ring.kept.range(ring.wanted(query, known, live));
+                let wanted = wanted.map(|kept| &kept.publication);
+                let (publications, _) = page_of(wanted, query);
+                return HistoryPage { publications, top, complete: None };
+            }
+            Shelf::Buckets(buckets) => buckets,
+        };
+        if !known {
+            let complete = query.audience.is_some().then_some(false);
+            return HistoryPage { publications: Vec::new(), top, complete };
+        }
+        let since = query.since.as_ref().map(|since| since.offset);
+        match &query.audience {
+            Some(audience) => {
+                let after = since.unwrap_or(0);
+                let (found, complete) = buckets.of_audience(audience, live, after);
+                let found = found.into_iter().filter(|one| buckets.is_live(one.offset, live));
+                let found: Vec<_> = found.collect();
+                let (publications, whole) = page_of(found.into_iter(), query);
+                HistoryPage { publications, top, complete: Some(complete && whole) }
+            }
+            None => {
+                let (after, before) = match (since, query.reverse) {
+                    (Some(offset), true) => (0, offset),
+                    (offset, _) => (offset.unwrap_or(0), u64::MAX),
+                };
+                let (publications, _) = page_of(buckets.all(live, after, before), query);
+                HistoryPage { publications, top, complete: None }
+            }
+        }
+    }
+
+    /// How many publications there are, expired or not.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        match &self.kept {
+            Shelf::Ring(ring) => ring.kept.len(),
+            Shelf::Buckets(buckets) => buckets.len(),
+        }
+    }
+}
+
+impl Ring {
+    fn append(&mut self, publication: Arc<Publication>, size: usize, now: Moment) {
+        let bytes = weight(&publication);
+        self.kept.push_back(Kept { publication, taken: now, bytes });
+        self.bytes += bytes;
+        while self.kept.len() > size {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(kept) = self.kept.pop_front() {
+            self.bytes -= kept.bytes;
+        }
+        if self.kept.is_empty() {
+            // A ring that was long once would hold its memory as long as the stream has a position.
+            *self = Self::default();
+        }
     }
 
     /// Places in the ring of what a query without limit would give.
-    fn wanted(&self, query: &HistoryQuery, now: Moment) -> Range<usize> {
-        let live = self.kept.partition_point(|kept| kept.taken.after(self.ttl) <= now);
+    fn wanted(
+        &self,
+        query: &HistoryQuery,
+        known: bool,
+        live: impl Fn(Moment) -> bool,
+    ) -> Range<usize> {
+        let live = self.kept.partition_point(|kept| !live(kept.taken));
         let all = live..self.kept.len();
         let Some(since) = &query.since else { return all };
-        if !since.epoch.is_empty() && *since.epoch != *self.epoch {
+        if !known {
             return 0..0;
         }
         let (start, end) = if query.reverse {
@@ -143,16 +256,28 @@ impl Stream {
     }
 }
 
-fn page<'a>(kept: impl Iterator<Item = &'a Kept>, limit: usize) -> Vec<Arc<Publication>> {
-    let mut bytes = 0;
-    kept.take(limit)
-        .take_while(|kept| {
-            let first = bytes == 0;
-            bytes += kept.bytes;
-            first || bytes <= limits::HISTORY_REPLY_BYTES
-        })
-        .map(|kept| Arc::clone(&kept.publication))
-        .collect()
+/// As many publications as one page may have, in the order asked for, and whether these are all.
+fn page_of<'a>(
+    wanted: impl DoubleEndedIterator<Item = &'a Arc<Publication>>,
+    query: &HistoryQuery,
+) -> (Vec<Arc<Publication>>, bool) {
+    if query.reverse { page(wanted.rev(), query.limit) } else { page(wanted, query.limit) }
+}
+
+fn page<'a>(
+    mut wanted: impl Iterator<Item = &'a Arc<Publication>>,
+    limit: usize,
+) -> (Vec<Arc<Publication>>, bool) {
+    let (mut bytes, mut publications) = (0, Vec::new());
+    for publication in wanted.by_ref().take(limit) {
+        bytes += weight(publication);
+        if !publications.is_empty() && bytes > limits::HISTORY_REPLY_BYTES {
+            return (publications, false);
+        }
+        publications.push(Arc::clone(publication));
+    }
+    let whole = wanted.next().is_none();
+    (publications, whole)
 }
 
 /// What a tag takes besides its text: two strings, their blocks and a share of the map's nodes.

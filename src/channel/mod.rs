@@ -2,6 +2,7 @@
 //! presence, namespaces. Pure: no IO, no clock, no wire format.
 
 mod audience;
+mod buckets;
 mod filter;
 mod fossil;
 mod geo;
@@ -20,9 +21,9 @@ pub(crate) use fossil::patch;
 #[cfg(test)]
 pub(crate) use fossil::tests::apply as apply_patch;
 pub(crate) use geo::{DistanceRule, GeoKind, GeoOptions, KeyRule, SuspectRule};
-pub(crate) use history::Stream;
 #[cfg(test)]
 pub(crate) use history::weight;
+pub(crate) use history::{Keep, Stream};
 pub(crate) use mail::{
     Delivery, DeltaBody, EpochTag, Mail, Overrides, PushBody, ServerCommand, ServerSubscribe, Start,
 };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{Moment, UnixMillis};
-use crate::channel::{Channel, Fix, GeoOptions};
+use crate::channel::{Audience, Channel, Fix, GeoOptions};
 use crate::geo::{Area, Place};
 
 /// Where a reader stands in a channel's stream. Offsets start at 1 and grow by one; the epoch is
@@ -79,7 +79,7 @@ pub(crate) enum EventKind {
 }
 
 /// Which publications of a stream are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct HistoryQuery {
     /// At most so many publications; 0 asks for the position of the stream alone.
     pub(crate) limit: usize,
@@ -87,6 +87,8 @@ pub(crate) struct HistoryQuery {
     pub(crate) since: Option<Since>,
     /// Newest first.
     pub(crate) reverse: bool,
+    /// In a geo event channel, only what this subscriber gets.
+    pub(crate) audience: Option<Arc<Audience>>,
 }
 
 /// A position as a client presents it: its epoch may be unknown to it (empty).
@@ -104,4 +106,7 @@ pub(crate) struct HistoryPage {
     /// Top of the stream at the same instant. A stream that never was has offset 0 and an epoch
     /// of its own, which it keeps.
     pub(crate) top: Position,
+    /// Of a query with an audience: whether nothing that it would have got since then is missing.
+    /// `None` where offsets without a hole say so.
+    pub(crate) complete: Option<bool>,
 }

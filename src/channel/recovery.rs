@@ -22,8 +22,12 @@ pub(crate) enum Recovery {
 pub(crate) fn recovery_query(since: &Since, limit: usize, mode: RecoveryMode) -> HistoryQuery {
     match mode {
         // The top of the page tells whether there is more than the limit.
-        RecoveryMode::Stream => HistoryQuery { limit, since: Some(since.clone()), reverse: false },
-        RecoveryMode::Cache => HistoryQuery { limit: 1, since: None, reverse: true },
+        RecoveryMode::Stream => {
+            HistoryQuery { limit, since: Some(since.clone()), reverse: false, audience: None }
+        }
+        RecoveryMode::Cache => {
+            HistoryQuery { limit: 1, since: None, reverse: true, audience: None }
+        }
     }
 }
 
@@ -50,6 +54,11 @@ fn recover_stream(page: HistoryPage, since: &Since, limit: usize) -> Option<Vec<
     if !same_stream {
         return None;
     }
+    if let Some(complete) = page.complete {
+        // What is missing between two offsets is elsewhere.
+        let known = since.offset <= page.top.offset && complete;
+        return known.then_some(page.publications).filter(|all| all.len() <= limit);
+    }
     // An offset above the top is of a stream that we do not know.
     let missed = page.top.offset.checked_sub(since.offset)?;
     let missed = usize::try_from(missed).ok().filter(|&missed| missed <= limit)?;
@@ -64,6 +73,10 @@ fn recover_latest(page: HistoryPage, since: &Since) -> Option<Vec<Arc<Publicatio
     let top = page.top;
     if since.offset > 0 && since.offset == top.offset && *since.epoch == *top.epoch {
         return Some(Vec::new());
+    }
+    if page.complete.is_some() {
+        // The latest in the area, which is seldom the latest of all.
+        return page.publications.into_iter().next().map(|latest| vec![latest]);
     }
     let latest = page.publications.into_iter().find(|one| one.offset == top.offset)?;
     Some(vec![latest])

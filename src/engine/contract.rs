@@ -86,6 +86,7 @@ pub(crate) const KEPT: Retention = Retention {
     size: 1_000,
     ttl: Duration::from_secs(3_600),
     meta_ttl: Some(Duration::from_secs(36_000)),
+    buckets: None,
 };
 
 pub(crate) fn kept() -> PublishOptions {
@@ -97,7 +98,7 @@ pub(crate) fn keyed(key: &str) -> PublishOptions {
 }
 
 pub(crate) const EVERYTHING: HistoryQuery =
-    HistoryQuery { limit: usize::MAX, since: None, reverse: false };
+    HistoryQuery { limit: usize::MAX, since: None, reverse: false, audience: None };
 
 /// Everything that a stream keeps, at second 0.
 pub(crate) async fn all(broker: &dyn Broker, channel: &Channel) -> HistoryPage {

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use crate::base::{ClientId, Now, Partition};
 use crate::channel::{
-    Channel, ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, NamespaceOptions,
-    Position, Publication,
+    Channel, ClientDetails, Event, EventKind, GeoKind, HistoryPage, HistoryQuery, Keep,
+    NamespaceOptions, Position, Publication,
 };
 
 /// A future that an engine returns; polled by the caller's task.
@@ -51,6 +51,9 @@ pub(crate) struct Retention {
     /// How long position and epoch outlive the last publication or read; `None`: the engine's
     /// default. They are kept at least as long as the publications.
     pub(crate) meta_ttl: Option<std::time::Duration>,
+    /// Of a geo event channel: publications are kept in buckets by place, `size` in each, and so
+    /// many bytes in all of them.
+    pub(crate) buckets: Option<usize>,
 }
 
 impl Retention {
@@ -60,7 +63,16 @@ impl Retention {
             size: options.history_size,
             ttl: options.history_ttl,
             meta_ttl: options.history_meta_ttl,
+            buckets: options
+                .geo
+                .as_ref()
+                .filter(|geo| geo.kind == GeoKind::Events)
+                .map(|geo| geo.history_bytes_max),
         })
+    }
+
+    pub(crate) fn keep(&self) -> Keep {
+        Keep { size: self.size, buckets: self.buckets, ttl: self.ttl }
     }
 }
 

@@ -5,6 +5,7 @@
 //! the borders of faces, where cells bend over, and where rounding could decide either way, H3
 //! itself names the cell.
 
+use std::collections::HashSet;
 use std::f64::consts::PI;
 use std::sync::LazyLock;
 
@@ -128,6 +129,11 @@ impl HexGrid {
     /// Appends every cell that the circle touches and perhaps some that lie just outside, each
     /// once. False, with some of them, where it would be more than `most`.
     pub(crate) fn cover(&self, circle: &Circle, most: usize, found: &mut Vec<Covered>) -> bool {
+        // No cell covers more than a disc with its reach.
+        let least = circle.radius.0 / self.reach().0;
+        if least * least > f64::from(u32::try_from(most).unwrap_or(u32::MAX)) {
+            return false;
+        }
         let before = found.len();
         let disc = Disc::new(circle, self.reach());
         if !self.cover_on_face(&disc, found) {
@@ -191,21 +197,21 @@ impl HexGrid {
     }
 
     fn cover_by_neighbours(&self, disc: &Disc, most: usize, found: &mut Vec<Covered>) -> bool {
+        let before = found.len();
         let start = self.name(disc.center.to_lat_lng());
-        let mut seen = vec![start];
-        let mut next = 0;
-        while let Some(cell) = seen.get(next).copied() {
-            next += 1;
+        let mut seen = HashSet::from([start]);
+        let mut waiting = vec![start];
+        while let Some(cell) = waiting.pop() {
             let key = self.key_of(cell);
             // The cells that a circle touches hang together, and its centre is in the first.
             let Some(covered) = disc.covered(key, self.center(key)) else { continue };
-            if found.len() >= most {
+            if found.len() - before >= most {
                 return false;
             }
             found.push(covered);
             for neighbour in cell.grid_disk::<Vec<_>>(1) {
-                if !seen.contains(&neighbour) {
-                    seen.push(neighbour);
+                if seen.insert(neighbour) {
+                    waiting.push(neighbour);
                 }
             }
         }

@@ -35,8 +35,9 @@ impl Session {
         let limit = self.context.options.recovery_max_publication_limit;
         let query = match &joining.recovery {
             Some(wanted) => recovery_query(&wanted.since, limit, wanted.mode),
-            None => HistoryQuery { limit: 0, since: None, reverse: false },
+            None => HistoryQuery { limit: 0, since: None, reverse: false, audience: None },
         };
+        let query = HistoryQuery { audience, ..query };
         let channel = subscription.base().clone();
         self.request(Request::History { channel, query }, Expected::Position(sub), actions);
     }

@@ -45,7 +45,7 @@ impl Session {
         let since =
             request.since.map(|position| Since { offset: position.offset, epoch: position.epoch });
         let epoch = since.as_ref().map(|since| since.epoch.clone());
-        let query = HistoryQuery { limit, since, reverse: request.reverse };
+        let query = HistoryQuery { limit, since, reverse: request.reverse, audience: None };
         let expected = Expected::History { id, epoch };
         self.request(Request::History { channel, query }, expected, actions);
         Ok(())

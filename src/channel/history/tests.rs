@@ -2,6 +2,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+
+fn keep(size: usize, ttl: Duration) -> Keep {
+    Keep { size, buckets: None, ttl }
+}
 use crate::channel::Since;
 
 const EPOCH: &str = "e1";
@@ -18,7 +22,7 @@ fn publication(data: &str) -> Publication {
 fn five() -> Stream {
     let mut stream = stream();
     for moment in 1..=5 {
-        stream.append(publication("x"), 3, Duration::from_nanos(10), Moment(moment));
+        stream.append(publication("x"), keep(3, Duration::from_nanos(10)), Moment(moment));
     }
     stream
 }
@@ -29,7 +33,7 @@ fn offsets(page: &HistoryPage) -> Vec<u64> {
 
 fn query(limit: usize, since: Option<(u64, &str)>, reverse: bool) -> HistoryQuery {
     let since = since.map(|(offset, epoch)| Since { offset, epoch: epoch.into() });
-    HistoryQuery { limit, since, reverse }
+    HistoryQuery { limit, since, reverse, audience: None }
 }
 
 #[test]
@@ -71,7 +75,7 @@ fn what_has_expired_is_not_read_although_nobody_dropped_it() {
 #[test]
 fn a_longer_ttl_does_not_revive_what_had_expired() {
     let mut stream = five();
-    stream.append(publication("x"), 9, Duration::from_nanos(100), Moment(14));
+    stream.append(publication("x"), keep(9, Duration::from_nanos(100)), Moment(14));
     assert_eq!(offsets(&stream.read(&query(9, None, false), Moment(14))), [5, 6]);
     assert_eq!(offsets(&stream.read(&query(9, None, false), Moment(104))), [5, 6]);
     assert_eq!(offsets(&stream.read(&query(9, None, false), Moment(105))), [6]);
@@ -84,7 +88,7 @@ fn expiry_and_removal_keep_the_position_and_count_down_the_bytes() {
     assert_eq!(stream.bytes(), weight(&publication("x")));
     assert_eq!(stream.drop_expired(Moment(100), 2), 1);
     assert_eq!((stream.bytes(), stream.oldest()), (0, None));
-    stream.append(publication("x"), 3, Duration::from_nanos(10), Moment(100));
+    stream.append(publication("x"), keep(3, Duration::from_nanos(10)), Moment(100));
     stream.clear();
     assert_eq!((stream.bytes(), stream.position().offset), (0, 6));
 }
@@ -96,7 +100,7 @@ fn a_page_ends_at_the_bytes_of_a_reply_but_has_one_publication() {
     let big = "x".repeat(limits::HISTORY_REPLY_BYTES + 1);
     let mut stream = stream();
     for data in [&half, &half, "", &big] {
-        stream.append(publication(data), 9, Duration::from_nanos(10), Moment(1));
+        stream.append(publication(data), keep(9, Duration::from_nanos(10)), Moment(1));
     }
     assert_eq!(offsets(&stream.read(&query(9, None, false), Moment(1))), [1, 2]);
     assert_eq!(offsets(&stream.read(&query(9, None, true), Moment(1))), [4]);
@@ -155,7 +159,7 @@ proptest! {
                     model.push((top, now));
                     model.drain(..model.len().saturating_sub(size));
                     let ttl = Duration::from_nanos(ttl);
-                    prop_assert_eq!(stream.append(publication("x"), size, ttl, Moment(now)).offset, top);
+                    prop_assert_eq!(stream.append(publication("x"), keep(size, ttl), Moment(now)).offset, top);
                 }
                 Step::Expire { max } => prop_assert!(stream.drop_expired(Moment(now), max) <= max),
                 Step::Clear => { stream.clear(); model.clear(); }
@@ -179,7 +183,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(stream.position().offset, top);
-            prop_assert_eq!(stream.bytes(), stream.kept.len() * weight(&publication("x")));
+            prop_assert_eq!(stream.bytes(), stream.len() * weight(&publication("x")));
         }
     }
 }

@@ -23,6 +23,7 @@ fn page(first: u64, top: u64, query: &HistoryQuery) -> HistoryPage {
     HistoryPage {
         publications: kept.iter().take(query.limit).map(|&one| publication(one, 1)).collect(),
         top: Position { offset: top, epoch: EPOCH.into() },
+        complete: None,
     }
 }
 
@@ -91,7 +92,11 @@ fn one_byte_past_the_size_of_a_reply_is_lost() {
         for (past, lost) in [(0, false), (1, true)] {
             let since = Since { offset: 1, epoch: EPOCH.into() };
             let size = limits::HISTORY_REPLY_BYTES - overhead + past;
-            let page = HistoryPage { publications: vec![publication(2, size)], top: top.clone() };
+            let page = HistoryPage {
+                publications: vec![publication(2, size)],
+                top: top.clone(),
+                complete: None,
+            };
             assert_eq!(recover(page, &since, 4, mode) == Recovery::Lost, lost);
         }
     }
@@ -135,7 +140,7 @@ proptest! {
         limit in 0..6_usize,
     ) {
         let publications = offsets.iter().map(|&offset| publication(offset, 1)).collect();
-        let page = HistoryPage { publications, top: Position { offset: top, epoch: EPOCH.into() } };
+        let page = HistoryPage { publications, top: Position { offset: top, epoch: EPOCH.into() }, complete: None };
         let since = Since { offset: since, epoch: String::new() };
         let whole: Vec<u64> = (since.offset + 1..=top).collect();
         let possible = since.offset <= top && whole.len() <= limit && offsets == whole;

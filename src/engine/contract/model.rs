@@ -84,6 +84,7 @@ fn retention() -> impl Strategy<Value = Retention> {
         size,
         ttl: Duration::from_secs(ttl),
         meta_ttl: Some(Duration::from_secs(meta_ttl)),
+        buckets: None,
     })
 }
 
@@ -160,7 +161,7 @@ impl Model {
                 }
                 Operation::History { room, limit, since, reverse, retention } => {
                     let since = since.map(|since| self.since(room, &since));
-                    let query = HistoryQuery { limit, since, reverse };
+                    let query = HistoryQuery { limit, since, reverse, audience: None };
                     let page = broker.history(&name(room), query.clone(), retention, now).await;
                     let page = page.expect("history is answered");
                     self.touch(room, &page.top.epoch, retention)?;
@@ -278,7 +279,7 @@ impl Model {
         });
         kept.truncate(query.limit);
         let top = Position { offset: life.top, epoch: Arc::clone(&life.epoch) };
-        HistoryPage { publications: kept, top }
+        HistoryPage { publications: kept, top, complete: None }
     }
 }
 

@@ -88,7 +88,7 @@ impl Streams {
         let meta_ttl = retention.meta_ttl.unwrap_or(self.caps.meta_ttl);
         let entry = occupied(&mut self.slots, slot);
         let before = entry.stream.bytes();
-        let publication = entry.stream.append(publication, retention.size, retention.ttl, now);
+        let publication = entry.stream.append(publication, retention.keep(), now);
         entry.meta_ttl = meta_ttl;
         let position = entry.stream.position();
         self.bytes = self.bytes - before + entry.stream.bytes();

@@ -2,8 +2,8 @@
 //!
 //! A cell has a plane of its own: it touches the sphere at the cell's centre, and places are
 //! projected on it at right angles. Offsets from the centre, and radii, are rounded to a unit that
-//! makes the largest fit 16 bits. What rounding and the plane could decide either way, a narrow band
-//! along the edge, is left to the exact circle.
+//! makes the largest fit 16 bits. What rounding and the plane could decide either way, a narrow
+//! band along the edge, is left to the exact circle.
 
 use std::collections::HashMap;
 

@@ -1,8 +1,8 @@
 //! [`AreaIndex`]: many areas, and which of them a place is in.
 //!
-//! Circles lie in hexagonal grids, each in one whose cells are about its size; of other areas a tree
-//! knows the boxes. Whatever these say, the exact area decides: the result is that of asking every
-//! area.
+//! Circles lie in hexagonal grids, each in one whose cells are about its size; of other areas a
+//! tree knows the boxes. Whatever these say, the exact area decides: the result is that of asking
+//! every area.
 
 mod block;
 mod cache;
@@ -82,19 +82,23 @@ impl AreaIndex {
     }
 
     fn meeting(&mut self, shape: &Area, found: &mut Vec<u32>) {
-        let before = found.len();
+        let mut near = self.near(shape);
+        near.retain(|id| self.areas[slot(*id)].as_ref().is_some_and(|area| area.meets(shape)));
+        found.append(&mut near);
+    }
+
+    /// All areas that may meet the shape, each once.
+    fn near(&mut self, shape: &Area) -> Vec<u32> {
+        let mut near = Vec::new();
         if let Some((center, radius)) = shape.cap() {
             let cap = Circle::new(center, radius);
-            self.grids.iter_mut().flatten().for_each(|grid| grid.near(&cap, found));
-            found.extend(self.wide.keys());
-            self.shapes.near(shape, found);
-            found[before..].sort_unstable();
+            self.grids.iter_mut().flatten().for_each(|grid| grid.near(&cap, &mut near));
+            near.extend(self.wide.keys());
+            self.shapes.near(shape, &mut near);
+            near.sort_unstable();
+            near.dedup();
         }
-        let (areas, mut last) = (&self.areas, None);
-        retain_from(found, before, |id| {
-            let first = last.replace(id) != Some(id);
-            first && areas[slot(id)].as_ref().is_some_and(|area| area.meets(shape))
-        });
+        near
     }
 
     fn change(&mut self, id: u32, old: Option<&Area>, new: Option<&Area>) {
@@ -141,15 +145,6 @@ impl<'a> Kept<'a> {
             Some(area) => Self::Shapes(area),
         }
     }
-}
-
-/// Of what was appended to the first `before`, keeps what passes.
-fn retain_from(found: &mut Vec<u32>, before: usize, mut passes: impl FnMut(u32) -> bool) {
-    let mut at = 0;
-    found.retain(|id| {
-        at += 1;
-        at <= before || passes(*id)
-    });
 }
 
 fn slot(id: u32) -> usize {

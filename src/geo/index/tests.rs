@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::geo::numbers::Numbers;
+use crate::geo::area::Vertex;
+use crate::geo::numbers::{Numbers, point};
 use crate::geo::point::{FARTHEST, Metres};
 
 /// An index, and beside it what it is held against: every area is asked.
@@ -65,14 +66,36 @@ fn some_circle(numbers: &mut Numbers, centers: &[Point]) -> Circle {
 }
 
 fn some_area(numbers: &mut Numbers, centers: &[Point]) -> Area {
-    match numbers.below(12) {
+    match numbers.below(14) {
         0 => Area::Empty,
+        12 => some_polygon(numbers, centers),
+        13 => some_route(numbers, centers),
         1..4 => Area::Union(vec![
             Area::Circle(some_circle(numbers, centers)),
             Area::Circle(some_circle(numbers, centers)),
         ]),
         _ => Area::Circle(some_circle(numbers, centers)),
     }
+}
+
+/// A triangle or more round a centre, on which it may lie over a pole or the antimeridian.
+fn some_polygon(numbers: &mut Numbers, centers: &[Point]) -> Area {
+    let center = centers[slot(numbers.below(8))];
+    let radius = Metres(numbers.between(10.0, 300_000.0));
+    let corners: Vec<Vertex> = (0..3 + numbers.below(5))
+        .map(|_| numbers.at_distance(center.unit, radius).at)
+        .map(|at| Vertex { lng: at.lng(), lat: at.lat() })
+        .collect();
+    // Corners in any order mostly cross.
+    Area::polygons(&[vec![corners[..3].to_vec()]]).unwrap_or_default()
+}
+
+fn some_route(numbers: &mut Numbers, centers: &[Point]) -> Area {
+    let center = centers[slot(numbers.below(8))];
+    let length = Metres(numbers.between(10.0, 300_000.0));
+    let line = (0..4).map(|_| numbers.near(center.unit, length).at).collect();
+    let half_width = Metres(numbers.between(1.0, 10_000.0));
+    Area::routes(&[line], half_width).unwrap_or_default()
 }
 
 /// At an edge, at a centre, near one, or at a hard place.
@@ -193,7 +216,11 @@ fn a_crowd_in_one_place_that_moves_and_goes_is_found() {
 
 impl AreaIndex {
     fn assert_invariants(&mut self) {
-        let shapes = self.areas.iter().flatten().filter(|area| matches!(***area, Area::Union(_)));
+        let shapes = self
+            .areas
+            .iter()
+            .flatten()
+            .filter(|area| !matches!(***area, Area::Empty | Area::Circle(_)));
         let boxes = shapes.map(|area| area.extent().len()).sum();
         self.shapes.assert_invariants(boxes);
         for (number, grid) in self.grids.iter().enumerate() {
@@ -205,6 +232,74 @@ impl AreaIndex {
             let circles = areas.filter_map(|(id, area)| Some((id, kept(area.as_ref()?)?)));
             if let Some(grid) = grid {
                 grid.assert_invariants(&circles.collect());
+            }
+        }
+    }
+}
+
+#[test]
+fn areas_near_a_shape_are_asked_and_far_ones_mostly_not() {
+    let mut numbers = Numbers(8);
+    let centers: Vec<Point> = (0..8).map(|_| numbers.hard_place()).collect();
+    let mut pair = Pair::default();
+    for id in 0..1000 {
+        let area = some_area(&mut numbers, &centers);
+        pair.insert(id, area);
+    }
+    let (mut asked, mut met) = (0, 0);
+    for _ in 0..300 {
+        let cap = some_circle(&mut numbers, &centers);
+        let touches = |circle: &Circle| {
+            circle.center.distance(&cap.center).0 <= circle.radius.0 + cap.radius.0
+        };
+        let near = pair.index.near(&Area::Circle(cap));
+        assert!(near.is_sorted_by(|one, other| one < other), "each once");
+        for (id, area) in &pair.areas {
+            if parts(area).iter().any(touches) {
+                assert!(near.contains(id), "{area:?} near {cap:?}");
+                met += 1;
+            }
+        }
+        asked += near.len();
+    }
+    assert!(met > 10_000 && asked < 2 * met, "{asked} asked, {met} met");
+}
+
+fn parts(area: &Area) -> Vec<Circle> {
+    match area {
+        Area::Circle(circle) => vec![*circle],
+        Area::Union(unions) => unions.iter().flat_map(parts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn changes_over_the_border_of_a_tile_are_seen() {
+    let mut numbers = Numbers(5);
+    let borders = [
+        (45.03, 10.0),
+        (45.0, 10.03),
+        (0.03, 180.0),
+        (0.03, -180.0),
+        (89.9995, 10.0),
+        (-90.0, 0.0),
+    ];
+    for (lat, lng) in borders {
+        let border = point(lat, lng);
+        let mut pair = Pair::default();
+        for _ in 0..200 {
+            let part = |numbers: &mut Numbers| {
+                let radius = Metres(numbers.between(1.0, 100.0));
+                Area::Circle(Circle::new(numbers.near(border.unit, Metres(150.0)), radius))
+            };
+            let id = numbers.below(3);
+            match numbers.below(3) {
+                0 => pair.remove(id),
+                _ => pair.insert(id, Area::Union(vec![part(&mut numbers)])),
+            }
+            for _ in 0..5 {
+                let place = numbers.near(border.unit, Metres(150.0));
+                pair.check(&at(place), 5);
             }
         }
     }

@@ -158,6 +158,7 @@ async fn history(node: &Node, body: &[u8]) -> Outcome {
         limit: usize::try_from(body.limit).unwrap_or(usize::MAX),
         since: body.since.map(Since::from),
         reverse: body.reverse,
+        audience: None,
     };
     let page = node.history(&body.channel, query).await?;
     raw(&Page {

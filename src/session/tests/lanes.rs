@@ -28,7 +28,8 @@ use crate::protocol::{self, decode_replies, encode_push_body};
 use crate::session::{Actions, Answer, Context, Origin, Request, Session, wire};
 
 const CHANNELS: [&str; 4] = ["stream:a", "forced:b", "cache:c", "document:d"];
-const RETENTION: Retention = Retention { size: 40, ttl: Duration::from_secs(300), meta_ttl: None };
+const RETENTION: Retention =
+    Retention { size: 40, ttl: Duration::from_secs(300), meta_ttl: None, buckets: None };
 const NOW: Now = Now { moment: Moment(1_000_000_000), unix: UnixMillis(START * 1000) };
 
 #[derive(Clone, Debug, Default)]

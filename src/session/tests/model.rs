@@ -14,7 +14,7 @@ use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::{ClientId, Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
     Allow, Channel, ChannelRules, ClientDetails, Delivery, EpochTag, Grants, HistoryPage,
-    HistoryQuery, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
+    HistoryQuery, Keep, Mail, Namespace, NamespaceOptions, Namespaces, Publication, PushBody,
     RecoveryMode, ServerCommand, ServerSubscribe, Start, Stream, patch,
 };
 use crate::protocol::{
@@ -406,7 +406,8 @@ impl Client {
     fn append(&mut self, channel: &Channel, publication: Publication, is_seen: bool) -> u64 {
         let (now, keeps) = (self.now.moment, self.keeps(channel));
         let publication = if keeps {
-            self.stream(channel).append(publication, 400, Duration::from_secs(300), now)
+            let keep = Keep { size: 400, buckets: None, ttl: Duration::from_secs(300) };
+            self.stream(channel).append(publication, keep, now)
         } else {
             Arc::new(publication)
         };
@@ -552,7 +553,10 @@ fn describe(request: &Request) -> String {
             let chan_info = String::from_utf8_lossy(&info.channel_info);
             format!("publish {channel} {data} by {} {chan_info}", info.user)
         }
-        Request::History { channel, query: HistoryQuery { limit, since, reverse } } => {
+        Request::History {
+            channel,
+            query: HistoryQuery { limit, since, reverse, audience: None },
+        } => {
             let since =
                 since.as_ref().map(|since| format!(" since {} {:?}", since.offset, since.epoch));
             let order = if *reverse { " reverse" } else { "" };

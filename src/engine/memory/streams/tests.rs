@@ -127,7 +127,8 @@ impl Streams {
             .map(|slot| {
                 self.recency.push_back(slot);
                 let entry = occupied(&mut self.slots, slot);
-                let query = HistoryQuery { limit: usize::MAX, since: None, reverse: false };
+                let query =
+                    HistoryQuery { limit: usize::MAX, since: None, reverse: false, audience: None };
                 // Read before all time, so that nothing has expired.
                 let page = entry.stream.read(&query, Moment(0));
                 let taken = page.publications.iter().map(|one| one.accepted.0).collect();
@@ -169,13 +170,15 @@ fn run(step: Step, streams: &mut Streams, model: &mut Model) {
                 size,
                 ttl: Duration::from_nanos(ttl),
                 meta_ttl: meta_ttl.map(Duration::from_nanos),
+                buckets: None,
             };
             let _ = streams.append(&name(room), one, retention, now);
             model.append(room, bytes, size, ttl, meta_ttl.unwrap_or(META_TTL));
         }
         Step::Read { room } => {
-            let retention = Retention { size: 1, ttl: Duration::from_nanos(5), meta_ttl: None };
-            let query = HistoryQuery { limit: 0, since: None, reverse: false };
+            let retention =
+                Retention { size: 1, ttl: Duration::from_nanos(5), meta_ttl: None, buckets: None };
+            let query = HistoryQuery { limit: 0, since: None, reverse: false, audience: None };
             let page = streams.read(&name(room), &query, retention, now);
             assert_eq!(page.top.offset, model.take_up(room, 5, META_TTL).top);
         }
