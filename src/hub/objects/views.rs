@@ -93,7 +93,11 @@ impl<M: Mailbox> Views<M> {
     pub(super) fn tell(&mut self, telling: &mut Telling<'_>, table: &Table, turn: &mut Turn<'_>) {
         let step = telling.step();
         find(&mut self.areas, step.before.as_ref(), &mut self.was);
-        find(&mut self.areas, step.after.as_ref(), &mut self.is);
+        if step.is_still() {
+            self.is.clone_from(&self.was);
+        } else {
+            find(&mut self.areas, step.after.as_ref(), &mut self.is);
+        }
         let (viewers, unranked) = (&self.viewers, &mut self.unranked);
         each_of(&self.was, &self.is, |slot, was, is| {
             let viewer = viewers.get(slot).expect("what is indexed is there");

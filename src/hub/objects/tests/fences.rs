@@ -1,5 +1,7 @@
 //! What fences tell, of subscriptions and of the server.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::channel::Fence;
 use crate::geo::{Detect, Transition, Vertex};
@@ -314,4 +316,83 @@ fn a_subscription_that_detects_is_told_transitions_alone() {
     town.leave(1);
     town.at("a", 53.0, 13.0);
     assert_eq!(seen(&pile), [""; 0]);
+}
+
+/// One fence and one object, told from nothing but where the object was and is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    is_in: bool,
+    is_near: bool,
+}
+
+impl Pair {
+    /// By distances alone: transitions in their order.
+    fn step(&mut self, area: &Area, from: Option<&Point>, to: &Point) -> Vec<Transition> {
+        let away = area.edge_distance(to);
+        let was = *self;
+        self.is_in = area.contains(to) || (was.is_in && away <= Metres(20.0));
+        self.is_near = !self.is_in && away <= Metres(200.0);
+        let mut told = Vec::new();
+        let mut tell = |happens: bool, transition| told.extend(happens.then_some(transition));
+        tell(was.is_in && !self.is_in, Transition::Exit);
+        tell(!self.is_in, Transition::Outside);
+        tell(!was.is_in && self.is_in, Transition::Enter);
+        tell(self.is_in, Transition::Inside);
+        let is_crossed = from.is_some_and(|from| from != to && area.meets_way(from, to));
+        tell(!was.is_in && !self.is_in && is_crossed, Transition::Cross);
+        tell(self.is_near && !was.is_near && !was.is_in, Transition::Approach);
+        told
+    }
+}
+
+/// Metres east and north of the middle.
+fn spot() -> impl Strategy<Value = (f64, f64)> {
+    let step = || prop_oneof![(-12..=12_i32).prop_map(|step| f64::from(step) * 90.0), -1e4..1e4];
+    (step(), step())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// The model looks at every fence for every fix.
+    #[test]
+    fn every_transition_is_found_where_it_happens(
+        middle in 0..model::MIDDLES.len(),
+        fences in prop::collection::vec((spot(), 1.0..1500.0_f64, any::<u8>()), 1..12),
+        fixes in prop::collection::vec((0..3_usize, spot()), 1..30),
+    ) {
+        let (lat, lng) = model::MIDDLES[middle];
+        let (middle, mut town) = (point(lat, lng), Town::new(options()));
+        let mut pairs = Vec::new();
+        for (number, ((east, north), radius, bits)) in fences.into_iter().enumerate() {
+            let area = around(Some(model::displaced(middle, east, north)), Metres(radius));
+            let has = |(bit, _): &(u8, Transition)| bits & (1 << bit) != 0;
+            let all = (0..).zip(Transition::ALL).filter(|(_, one)| *one != Transition::Dwell);
+            let told: Vec<Transition> = all.filter(has).map(|(_, one)| one).collect();
+            let names: Vec<&str> = told.iter().map(|one| one.name()).collect();
+            let name = format!("fence{number:02}");
+            let source = AreaSource::Fixed(Arc::new(area.clone()));
+            prop_assert_eq!(town.set_fence(fence(&name, source, &names.join(" "))).len(), 0);
+            pairs.push((name, area, told, [Pair::default(); 3]));
+        }
+        let mut places = [None; 3];
+        for (object, (east, north)) in fixes {
+            let to = model::displaced(middle, east, north);
+            let mut expected = Vec::new();
+            for (name, area, wanted, of) in &mut pairs {
+                let told = of[object].step(area, places[object].as_ref(), &to);
+                let told = told.into_iter().filter(|one| wanted.contains(one));
+                expected.extend(told.map(|one| (one, name.clone())));
+            }
+            expected.sort();
+            let reason = if places[object].is_none() { "created" } else { "moved" };
+            let expected: Vec<String> = expected
+                .into_iter()
+                .map(|(one, name)| format!("{} {name} car{object} {reason}", one.name()))
+                .collect();
+            places[object] = Some(to);
+            town.fix(fix(&format!("car{object}"), to));
+            prop_assert_eq!(town.told(), expected);
+        }
+    }
 }
