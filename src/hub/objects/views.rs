@@ -165,7 +165,7 @@ impl<M: Mailbox> Views<M> {
         turn: &mut Turn<'_>,
     ) {
         let viewer = self.viewers.get_mut(slot).expect("what is indexed is there");
-        let Some(Ranked { slots, reach }) = ranking::rank(viewer, &viewer.scope, table) else {
+        let Some(Ranked { slots, reach }) = ranking::rerank(viewer, telling.step(), table) else {
             return;
         };
         ranking::tell(viewer, &slots, is_in, telling, table, turn);

@@ -225,6 +225,23 @@ fn a_jitter_at_the_edge_is_no_exit() {
 }
 
 #[test]
+fn an_area_that_somebody_changes_is_taken_at_its_word_and_one_that_follows_is_not() {
+    let mut town = town();
+    let metre = 1.0 / 111_195.08;
+    let pen = |north: f64| fence("pen", circle(north * metre, 0.0, 1000.0), "enter exit");
+    town.at("car", 0.0, 0.0);
+    assert_eq!(town.set_fence(pen(999.0)), ["enter pen car area_changed"]);
+    assert_eq!(town.set_fence(pen(1001.0)), ["exit pen car area_changed"]);
+    let area = AreaSource::FollowMe { radius: Metres(1000.0) };
+    let view = View { detect: Some(detect("enter exit")), ..town.view(area) };
+    let pile = town.join(1, view);
+    for north in [999.0, 1019.0, 1021.0] {
+        town.change(1, AreaChange::Located(point(north * metre, 0.0)));
+    }
+    assert_eq!(seen(&pile), ["[]", "enter car area_changed", "exit car area_changed"]);
+}
+
+#[test]
 fn who_comes_near_is_told_once() {
     let mut town = town();
     town.set_fence(fence("pen", circle(0.0, 0.0, 1000.0), "approach enter exit"));
