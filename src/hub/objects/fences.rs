@@ -327,7 +327,7 @@ impl Fences {
         ];
         for (transition, happens) in told {
             if happens && detect.has(transition) {
-                let reason = if transition == Transition::Enter { why_enter } else { why_exit };
+                let reason = if transition == Transition::Exit { why_exit } else { why_enter };
                 found.push(Found { transition, of: of.clone(), object: look.slot, reason });
             }
         }

@@ -285,7 +285,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         self.views.tell(&mut telling, &self.table, turn);
         self.tell_guards(&mut telling, turn);
         let at = step.after.as_ref().map(|object| object.fix.point);
-        if step.before.as_ref().map(|object| object.fix.point) != at {
+        if !step.is_still() {
             self.followers.tell(&step.object().fix.key, at, turn.outputs);
         }
     }

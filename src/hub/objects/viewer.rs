@@ -89,6 +89,10 @@ impl<M: Mailbox> Viewer<M> {
         self.allows(scope, object) && self.wants(object)
     }
 
+    pub(super) fn sees(&self, object: &Object) -> bool {
+        self.scope.area.contains(&object.fix.point) && self.admits(&self.scope, object)
+    }
+
     /// `is_in` says whether the object is in the area.
     pub(super) fn standing(&self, object: Option<&Arc<Object>>, is_in: bool) -> Standing {
         match object {

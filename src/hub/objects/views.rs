@@ -93,7 +93,11 @@ impl<M: Mailbox> Views<M> {
     pub(super) fn tell(&mut self, telling: &mut Telling<'_>, table: &Table, turn: &mut Turn<'_>) {
         let step = telling.step();
         find(&mut self.areas, step.before.as_ref(), &mut self.was);
-        find(&mut self.areas, step.after.as_ref(), &mut self.is);
+        if step.is_still() {
+            self.is.clone_from(&self.was);
+        } else {
+            find(&mut self.areas, step.after.as_ref(), &mut self.is);
+        }
         let (viewers, unranked) = (&self.viewers, &mut self.unranked);
         each_of(&self.was, &self.is, |slot, was, is| {
             let viewer = viewers.get(slot).expect("what is indexed is there");
@@ -102,9 +106,11 @@ impl<M: Mailbox> Views<M> {
                 Kind::Area | Kind::Detect => viewer.tell(telling, (was, is), turn),
             }
         });
-        for (slot, was, is) in std::mem::take(&mut self.unranked) {
+        let mut unranked = std::mem::take(&mut self.unranked);
+        for (slot, was, is) in unranked.drain(..) {
             self.rank(slot, (was, is), telling, table, turn);
         }
+        self.unranked = unranked;
     }
 
     /// Gives a viewer another area; what came in and what went out by that.
@@ -159,7 +165,7 @@ impl<M: Mailbox> Views<M> {
         turn: &mut Turn<'_>,
     ) {
         let viewer = self.viewers.get_mut(slot).expect("what is indexed is there");
-        let Some(Ranked { slots, reach }) = ranking::rank(viewer, &viewer.scope, table) else {
+        let Some(Ranked { slots, reach }) = ranking::rerank(viewer, telling.step(), table) else {
             return;
         };
         ranking::tell(viewer, &slots, is_in, telling, table, turn);

@@ -1,5 +1,6 @@
 //! An object channel through its lane: what its subscribers are told.
 
+mod fences;
 mod model;
 mod rules;
 
