@@ -9,7 +9,7 @@ use super::table::Table;
 use super::viewer::{Kind, Scope, Telling, Viewer};
 use crate::base::{SessionId, SubId};
 use crate::channel::{Happening, Moved, Object, Refusal, Sighting};
-use crate::geo::{AreaIndex, Place, Point};
+use crate::geo::{AreaIndex, Place};
 use crate::hub::lane::{Mailbox, Turn};
 use crate::hub::members::Slots;
 
