@@ -3,6 +3,7 @@
 import iso from "i18n-iso-countries";
 import { feature } from "topojson-client";
 
+import { cutAtAntimeridian, isPoleMark } from "./antimeridian.js";
 import { doubleArea, isHoleOf, simpleRings } from "./rings.js";
 import { packaged, slug, write } from "./text.js";
 
@@ -10,16 +11,20 @@ import { packaged, slug, write } from "./text.js";
 const LEAST = 50;
 
 /** Flatter bends are straightened, in twice the square of a step of the source's grid. */
-const LEAST_BEND = 2;
+const LEAST_BEND = 112;
 
 function polygonsOf(rings) {
-  const [shells, ...holes] = rings.map((ring) => {
-    const whole = ring.slice(0, -1).map(([lng, lat]) => [
-      Math.round(lng * 1000) + 0,
-      Math.round(lat * 1000) + 0,
-    ]);
-    return simpleRings(whole, LEAST);
-  });
+  const whole = rings
+    .map((ring) =>
+      ring.slice(0, -1).map(([lng, lat]) => [
+        Math.round(lng * 1000) + 0,
+        Math.round(lat * 1000) + 0,
+      ]),
+    )
+    .filter((ring) => !isPoleMark(ring));
+  const [shells, ...holes] = whole.map((ring) =>
+    cutAtAntimeridian(ring).flatMap((part) => simpleRings(part, LEAST)),
+  );
   const polygons = shells.map((shell) => [shell]);
   for (const hole of holes.flat()) {
     const home = polygons.find(([shell]) => isHoleOf(hole, shell));
@@ -38,11 +43,15 @@ function written(polygon) {
   });
 }
 
+/** Arcs of fewer vertices keep all of them: they are islets and the least of countries. */
+const SHORT_ARC = 16;
+
 /**
  * An arc, as steps on the grid of the source, without vertices that stand out from the line between
  * their neighbours by next to nothing. Both countries of a border share the arc, and so the loss.
  */
 function thinned(steps) {
+  if (steps.length < SHORT_ARC) return steps;
   const kept = [];
   let [x, y] = [0, 0];
   for (const [dx, dy] of steps) {
