@@ -11,7 +11,7 @@ import { packaged, slug, write } from "./text.js";
 const LEAST = 50;
 
 /** Flatter bends are straightened, in twice the square of a step of the source's grid. */
-const LEAST_BEND = 112;
+const LEAST_BEND = 116;
 
 function polygonsOf(rings) {
   const whole = rings
