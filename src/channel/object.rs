@@ -152,8 +152,6 @@ pub(crate) enum Refusal {
     TooManyObjects { count: usize, most: usize },
     #[error("zone: no zone {0:?}")]
     UnknownZone(Arc<str>),
-    #[error("area: outside of what the token allows")]
-    OutsideToken,
     #[error("channel: holds other things than its namespace says; try again")]
     OtherKind,
     #[error("fences: at most {0} in a channel")]

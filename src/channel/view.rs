@@ -47,7 +47,6 @@ pub(crate) struct View {
     pub(crate) approach: Option<Metres>,
     /// Deliveries carry the distance to the area's centre.
     pub(crate) distance: bool,
-    pub(crate) form: Form,
     /// `where`, beside the subscription's `tf`.
     pub(crate) filter: Option<Arc<TagFilter>>,
     /// The session's last position.

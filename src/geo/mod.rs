@@ -14,11 +14,10 @@ mod point;
 mod points;
 mod zones;
 
-pub(crate) use area::{Area, Circle, Extent, Place, Relation, Vertex};
-pub(crate) use cell::{CellKey, FaceHint, HexGrid};
+pub(crate) use area::{Area, Circle, Place, Vertex};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
-pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, PointError, UnitVector};
+pub(crate) use point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
 pub(crate) use zones::Zones;

@@ -260,7 +260,7 @@ async fn keep(mut inbox: mpsc::Receiver<ZoneMessage>, lanes: Lanes, mut zones: A
                     let input = Input::Zones { all: zones.clone(), changed: Some(name) };
                     lanes.send_all(&input).await;
                 }
-                drop(reply.send(done).err());
+                let _asker_is_gone = reply.send(done);
             }
         }
     }

@@ -141,6 +141,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         data
     }
 
+    /// The data of the next publication, if one comes within so many milliseconds.
+    pub(crate) async fn publication_within(&mut self, milliseconds: u64) -> Option<Value> {
+        let patience = std::time::Duration::from_millis(milliseconds);
+        match tokio::time::timeout(patience, self.publication()).await {
+            Ok(data) => Some(data),
+            Err(_elapsed) => None,
+        }
+    }
+
     pub(crate) async fn next(&mut self) -> Heard {
         match self.inbox.pop_front() {
             Some(message) => Heard::Message(message),

@@ -16,6 +16,8 @@ mod codes;
 mod concurrency;
 mod flood;
 mod frames;
+mod geo_events;
+mod geo_objects;
 mod handshake;
 mod http;
 mod life;

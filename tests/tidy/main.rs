@@ -27,14 +27,15 @@ use source::Sources;
 /// kept is decision 0001.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
-    ("channel", &["base"]),
+    ("geo", &["base"]),
+    ("channel", &["base", "geo"]),
     ("protocol", &["base"]),
-    ("access", &["base", "channel"]),
-    ("hub", &["base", "channel"]),
-    ("session", &["access", "base", "channel", "protocol"]),
+    ("access", &["base", "channel", "geo"]),
+    ("hub", &["base", "channel", "geo"]),
+    ("session", &["access", "base", "channel", "geo", "protocol"]),
     ("clock", &["base"]),
     ("telemetry", &["base"]),
-    ("engine", &["base", "channel", "telemetry"]),
+    ("engine", &["base", "channel", "geo", "telemetry"]),
     ("transport", &["base", "telemetry"]),
     ("node", NODE),
     ("server", SERVER),
@@ -49,6 +50,7 @@ const NODE: &[&str] = &[
     "channel",
     "clock",
     "engine",
+    "geo",
     "hub",
     "protocol",
     "session",
@@ -62,6 +64,7 @@ const SERVER: &[&str] = &[
     "channel",
     "clock",
     "engine",
+    "geo",
     "hub",
     "node",
     "protocol",
@@ -78,6 +81,7 @@ const CONFIG: &[&str] = &[
     "client",
     "clock",
     "engine",
+    "geo",
     "hub",
     "node",
     "protocol",
@@ -91,7 +95,7 @@ const CONFIG: &[&str] = &[
 const EVERY: &str = "all";
 
 /// Layers without IO, clock, randomness and async.
-const PURE: &[&str] = &["base", "channel", "protocol", "access", "hub", "session"];
+const PURE: &[&str] = &["base", "geo", "channel", "protocol", "access", "hub", "session"];
 
 /// What those never name. A `Duration` is a value and no clock.
 const IMPURE: &[&str] = &[

@@ -1,5 +1,7 @@
 //! Polygons with holes. A hole is open: its edge belongs to the polygon.
 
+#![expect(clippy::float_cmp, reason = "closed sets are exact: an edge is where numbers are equal")]
+
 use robust::{Coord, orient2d};
 
 use super::ring::{Ring, Side};

@@ -1,6 +1,8 @@
 //! One ring of a polygon: straight edges in longitude and latitude, unwrapped where they go over
 //! the antimeridian, closed over the nearer pole where the ring goes round it.
 
+#![expect(clippy::float_cmp, reason = "closed sets are exact: an edge is where numbers are equal")]
+
 use robust::{Coord, orient2d};
 
 use super::Vertex;

@@ -16,10 +16,9 @@ pub(crate) use fix::FixSpec;
 pub(crate) use geojson::geometry;
 pub(crate) use out::Shown;
 pub(crate) use place::{
-    Located, PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of,
-    round, snap,
+    PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of, round, snap,
 };
-pub(crate) use view::{ViewSpec, detect};
+pub(crate) use view::{ViewSpec, detect, is_nothing};
 
 #[cfg(test)]
 mod tests;

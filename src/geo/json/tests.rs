@@ -289,7 +289,9 @@ proptest! {
         let limits = AreaLimits::default();
         drop((ViewSpec::parse(data, &limits), FixSpec::parse(data)));
         drop((FixSpec::of_publication(data, &names), place_of(data, &names, &Default::default())));
-        drop((coarsen(data, &names, 9), AreaSpec::of_label(&forms[form], &limits)));
+        let coarse = coarsen(data, &names, 9);
+        drop(AreaSpec::of_label(&forms[form], &limits));
+        prop_assert_eq!(coarse.is_empty(), data.is_empty(), "coarse data is still data");
     }
 
     #[test]
