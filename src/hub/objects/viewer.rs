@@ -80,6 +80,17 @@ impl<M: Mailbox> Viewer<M> {
         Self { position: view.position, member, view, scope, kind }
     }
 
+    /// Whether it is told of all that is in its area, and of nothing but that.
+    pub(super) fn is_lean(&self) -> bool {
+        let View { within, distance, filter, .. } = &*self.view;
+        self.kind == Kind::Area
+            && !distance
+            && within.is_none()
+            && filter.is_none()
+            && self.member.delivery.tags.is_none()
+            && self.scope.except.is_none()
+    }
+
     pub(super) fn view(&self) -> &View {
         &self.view
     }
@@ -122,16 +133,9 @@ impl<M: Mailbox> Viewer<M> {
         standing: (Standing, Standing),
         turn: &mut Turn<'_>,
     ) {
-        let step = telling.step;
-        let told = match standing {
-            (Standing::Seen, Standing::Seen) => (Happening::Move, Reason::Moved),
-            (Standing::Seen, Standing::Unwanted) => (Happening::Exit, Reason::Filter),
-            (Standing::Seen, Standing::Away) => (Happening::Exit, step.reason_of_exit()),
-            (Standing::Unwanted, Standing::Seen) => (Happening::Enter, Reason::Filter),
-            (Standing::Away, Standing::Seen) => (Happening::Enter, step.reason_of_enter()),
-            (Standing::Away | Standing::Unwanted, Standing::Away | Standing::Unwanted) => return,
-        };
-        self.post(told, telling.change_for(self).clone(), turn);
+        if let Some(told) = telling.step.told(standing) {
+            self.post(told, telling.change_for(self).clone(), turn);
+        }
     }
 
     /// Tells what another area means for one object.
@@ -193,6 +197,20 @@ impl<M: Mailbox> Viewer<M> {
 }
 
 impl Step {
+    /// What happened to the object for somebody, by how it stood and stands.
+    pub(super) fn told(&self, standing: (Standing, Standing)) -> Option<(Happening, Reason)> {
+        Some(match standing {
+            (Standing::Seen, Standing::Seen) => (Happening::Move, Reason::Moved),
+            (Standing::Seen, Standing::Unwanted) => (Happening::Exit, Reason::Filter),
+            (Standing::Seen, Standing::Away) => (Happening::Exit, self.reason_of_exit()),
+            (Standing::Unwanted, Standing::Seen) => (Happening::Enter, Reason::Filter),
+            (Standing::Away, Standing::Seen) => (Happening::Enter, self.reason_of_enter()),
+            (Standing::Away | Standing::Unwanted, Standing::Away | Standing::Unwanted) => {
+                return None;
+            }
+        })
+    }
+
     fn reason_of_enter(&self) -> Reason {
         if self.before.is_none() { self.reason } else { Reason::Moved }
     }
@@ -211,6 +229,12 @@ impl<'a> Telling<'a> {
         self.step
     }
 
+    /// For whom may know where the object is.
+    pub(super) fn change(&mut self) -> &Arc<Change> {
+        let object = self.step.object();
+        self.change.get_or_insert_with(|| Arc::new(Change::new(object.clone())))
+    }
+
     /// A viewer that is not allowed to see where the object went is told where it last saw it.
     pub(super) fn change_for<M: Mailbox>(&mut self, viewer: &Viewer<M>) -> &Arc<Change> {
         let object = self.step.object();
@@ -218,7 +242,7 @@ impl<'a> Telling<'a> {
             Some(before) if !viewer.may_know(&object.fix.point) => {
                 self.before.get_or_insert_with(|| Arc::new(Change::new(before.clone())))
             }
-            _ => self.change.get_or_insert_with(|| Arc::new(Change::new(object.clone()))),
+            _ => self.change(),
         }
     }
 }

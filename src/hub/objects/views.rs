@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::ranking::{self, Ranked};
 use super::table::Table;
-use super::viewer::{Kind, Scope, Telling, Viewer};
+use super::viewer::{Kind, Scope, Standing, Telling, Viewer};
 use crate::base::{SessionId, SubId};
-use crate::channel::{Happening, Moved, Object, Refusal, Sighting};
+use crate::channel::{Happening, Mail, Moved, Object, Refusal, Sighting};
 use crate::geo::{AreaIndex, Place};
 use crate::hub::lane::{Mailbox, Turn};
 use crate::hub::members::Slots;
@@ -17,6 +17,9 @@ use crate::hub::members::Slots;
 pub(super) struct Views<M> {
     viewers: Slots<(SessionId, SubId), Viewer<M>>,
     areas: AreaIndex,
+    /// By slot, those viewers that are told of all that is in their area: what is most often told
+    /// looks at nothing else.
+    lean: Vec<Option<Lean<M>>>,
     /// Who has the place of a step's beginning and of its end, kept for their room.
     was: Vec<u32>,
     is: Vec<u32>,
@@ -24,11 +27,19 @@ pub(super) struct Views<M> {
     unranked: Vec<(u32, bool, bool)>,
 }
 
+/// A viewer for whom its area alone decides.
+#[derive(Debug)]
+struct Lean<M> {
+    sub: SubId,
+    mailbox: M,
+}
+
 impl<M: Mailbox> Views<M> {
     pub(super) fn new() -> Self {
         Self {
             viewers: Slots::default(),
             areas: AreaIndex::default(),
+            lean: Vec::new(),
             was: Vec::new(),
             is: Vec::new(),
             unranked: Vec::new(),
@@ -78,6 +89,7 @@ impl<M: Mailbox> Views<M> {
         if is_by_place {
             self.areas.insert(slot, area);
         }
+        self.slim(slot);
         Ok((slot, sightings.into()))
     }
 
@@ -85,6 +97,11 @@ impl<M: Mailbox> Views<M> {
         let (slot, viewer) = self.viewers.remove(&(session, sub))?;
         if viewer.kind != Kind::Detect {
             self.areas.remove(slot);
+        }
+        self.lean[index(slot)] = None;
+        if self.viewers.len() == 0 {
+            // What once was large gives its memory back.
+            self.lean = Vec::new();
         }
         Some(slot)
     }
@@ -98,8 +115,11 @@ impl<M: Mailbox> Views<M> {
         } else {
             find(&mut self.areas, step.after.as_ref(), &mut self.is);
         }
-        let (viewers, unranked) = (&self.viewers, &mut self.unranked);
+        let (viewers, lean, unranked) = (&self.viewers, &self.lean, &mut self.unranked);
         each_of(&self.was, &self.is, |slot, was, is| {
+            if let Some(lean) = &lean[index(slot)] {
+                return lean.tell(telling, (was, is), turn);
+            }
             let viewer = viewers.get(slot).expect("what is indexed is there");
             match viewer.kind {
                 Kind::Nearest { .. } => unranked.push((slot, was, is)),
@@ -140,6 +160,7 @@ impl<M: Mailbox> Views<M> {
         let added = sighted(viewer, &scope, &come, table);
         self.areas.insert(slot, scope.area.clone());
         viewer.keep(scope, after);
+        self.slim(slot);
         Ok(Moved { added, removed })
     }
 
@@ -154,6 +175,18 @@ impl<M: Mailbox> Views<M> {
         for sighting in moved.added {
             viewer.tell_one(Happening::Enter, sighting.object, turn);
         }
+    }
+
+    /// Notes whether a viewer is lean.
+    fn slim(&mut self, slot: u32) {
+        let viewer = self.viewers.get(slot).expect("who is slimmed is there");
+        let lean = viewer
+            .is_lean()
+            .then(|| Lean { sub: viewer.member.sub, mailbox: viewer.member.mailbox.clone() });
+        if self.lean.len() <= index(slot) {
+            self.lean.resize_with(index(slot) + 1, || None);
+        }
+        self.lean[index(slot)] = lean;
     }
 
     fn rank(
@@ -175,6 +208,17 @@ impl<M: Mailbox> Views<M> {
             self.areas.insert(slot, reach);
         }
         viewer.keep(scope, slots);
+    }
+}
+
+impl<M: Mailbox> Lean<M> {
+    fn tell(&self, telling: &mut Telling<'_>, is_in: (bool, bool), turn: &mut Turn<'_>) {
+        let standing = |is_in| if is_in { Standing::Seen } else { Standing::Away };
+        let standing = (standing(is_in.0), standing(is_in.1));
+        let Some((happening, reason)) = telling.step().told(standing) else { return };
+        let (sub, change, distance) = (self.sub, telling.change().clone(), None);
+        self.mailbox.post(Mail::Object { sub, happening, reason, change, distance });
+        turn.posted += 1;
     }
 }
 
@@ -251,4 +295,8 @@ fn each_of(was: &[u32], is: &[u32], mut each: impl FnMut(u32, bool, bool)) {
         let in_is = is.next_if(|slot| **slot == next).is_some();
         each(next, in_was, in_is);
     }
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("addresses have 32 bits or more")
 }
