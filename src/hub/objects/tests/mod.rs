@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::base::{Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    AreaSource, Channel, Delivery, Event, EventKind, FilterPart, Fix, Form, GeoKind, GeoOptions,
+    AreaSource, Channel, Delivery, Event, EventKind, FilterPart, Fix, GeoKind, GeoOptions,
     Happening, Mail, Object, Reason, Refusal, Start, TagFilter, View, around,
 };
 use crate::geo::{Area, LatLng, Metres, Point, Zones};
@@ -128,7 +128,6 @@ impl Town {
             hysteresis: None,
             approach: None,
             distance: false,
-            form: Form::Stream,
             filter: None,
             position: None,
             options: self.options.clone(),
