@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Channel, Form, GeoOptions, Refusal, TagFilter};
+use crate::channel::{Channel, GeoOptions, Refusal, TagFilter};
 use crate::geo::{Area, Circle, Detect, FARTHEST, Metres, Point, Zones};
 
 /// Where an area comes from.

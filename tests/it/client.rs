@@ -144,10 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// The data of the next publication, if one comes within so many milliseconds.
     pub(crate) async fn publication_within(&mut self, milliseconds: u64) -> Option<Value> {
         let patience = std::time::Duration::from_millis(milliseconds);
-        match tokio::time::timeout(patience, self.publication()).await {
-            Ok(data) => Some(data),
-            Err(_elapsed) => None,
-        }
+        tokio::time::timeout(patience, self.publication()).await.ok()
     }
 
     pub(crate) async fn next(&mut self) -> Heard {

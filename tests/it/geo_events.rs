@@ -200,7 +200,7 @@ async fn a_small_area_in_a_busy_channel_recovers() {
     assert_eq!(numbers, [0, 400, 800]);
     let mut busy = Client::connect(&node).await;
     let reply = busy.ask(back(near(52.5, 13.4, 1000.0), 5)).await;
-    assert_eq!(reply["subscribe"]["recovered"].as_bool().unwrap_or(false), false, "{reply}");
+    assert_ne!(reply["subscribe"]["recovered"], true, "{reply}");
 }
 
 #[tokio::test]

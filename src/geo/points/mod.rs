@@ -83,6 +83,7 @@ impl PointIndex {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

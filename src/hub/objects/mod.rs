@@ -15,7 +15,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::fences::{Fences, Mover, Of, Rules};
+use self::fences::{Fences, Mover, Of};
 use self::followers::Followers;
 use self::hide::Hide;
 use self::table::{Step, Table, Unfit};

@@ -174,6 +174,7 @@ impl Table {
         self.visible.nearest(to, count, within, accepts)
     }
 
+    #[cfg(test)]
     pub(super) fn visible(&self) -> impl Iterator<Item = (u32, &Arc<Object>)> {
         let entries = self.objects.iter().filter(|(_, entry)| entry.is_visible);
         entries.map(|(slot, entry)| (slot, &entry.object))

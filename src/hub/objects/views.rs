@@ -9,7 +9,7 @@ use super::table::Table;
 use super::viewer::{Kind, Scope, Standing, Telling, Viewer};
 use crate::base::{SessionId, SubId};
 use crate::channel::{Happening, Mail, Moved, Object, Refusal, Sighting};
-use crate::geo::{AreaIndex, Place, Point};
+use crate::geo::{AreaIndex, Place};
 use crate::hub::lane::{Mailbox, Turn};
 use crate::hub::members::Slots;
 

@@ -184,6 +184,7 @@ impl Backlog {
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other happenings are not conflated")]
 mod tests {
     use std::collections::BTreeMap as Map;
 
