@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::geo::{EARTH_RADIUS, FARTHEST, Transition, UnitVector, Vertex};
+use crate::geo::{FARTHEST, Transition, UnitVector, Vertex};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -142,7 +142,7 @@ pub(super) fn displaced(middle: Point, east: f64, north: f64) -> Point {
     let to_north =
         UnitVector { x: -lat.sin() * lng.cos(), y: -lat.sin() * lng.sin(), z: lat.cos() };
     let along = |up: f64, to_east: f64, to_north: f64| {
-        up + (to_east * east + to_north * north) / EARTH_RADIUS.0
+        up + (to_east * east + to_north * north) * std::f64::consts::PI / FARTHEST.0
     };
     let (x, y, z) = (
         along(up.x, to_east.x, to_north.x),
