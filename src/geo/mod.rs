@@ -18,8 +18,6 @@ pub(crate) use area::{Area, Circle, Place, Vertex};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
-#[cfg(test)]
-pub(crate) use point::EARTH_RADIUS;
 pub(crate) use point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
-pub(crate) use zones::Zones;
+pub(crate) use zones::{Zones, prepare as prepare_zones};

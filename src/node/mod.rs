@@ -24,7 +24,7 @@ use crate::base::{SessionId, limits};
 use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
-use crate::geo::Zones;
+use crate::geo::{Zones, prepare_zones};
 use crate::hub::Mailbox as _;
 use crate::protocol::{Disconnect, ErrorCode};
 use crate::session::Context;
@@ -91,6 +91,9 @@ impl Node {
         let surroundings =
             Surroundings { clock, metrics: metrics.clone(), fences, stop: stop.clone() };
         let lanes = Lanes::start(options.lanes, &tasks, &surroundings);
+        if context.namespaces.have_geography() {
+            tasks.spawn_blocking(prepare_zones);
+        }
         let zones = ZoneKeeper::start(&tasks, lanes.clone(), Zones::default());
         let directory = Directory::start(&tasks, options.user_connection_limit);
         let boot = boot();
