@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod engine;
 mod geo;
+mod hooks;
 mod hub;
 mod node;
 mod protocol;

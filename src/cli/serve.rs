@@ -2,19 +2,22 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use serde_json::json;
+use serde_json::json as object;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Outcome, complain, load, print};
 use crate::access::token::{KeyError, TokenVerifier};
+use crate::base::limits;
 use crate::channel::{Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
+use crate::geo::{Zones, json};
 use crate::node::{Node, NodeOptions};
 use crate::server::{Addresses, Server};
 use crate::session::Context;
@@ -63,10 +66,33 @@ pub(super) fn run(arguments: &ServeArgs) -> Outcome {
     outcome
 }
 
+/// The zones of the files that the configuration names.
+fn zones(files: &[String]) -> Result<Zones, String> {
+    let mut zones = Zones::default();
+    for file in files {
+        let fault = |why: &dyn std::fmt::Display| format!("geo.zone_files: {file}: {why}");
+        let text = std::fs::read(file).map_err(|error| fault(&error))?;
+        for (name, area) in json::features(&text).map_err(|error| fault(&error))? {
+            zones.set(name, Arc::new(area));
+        }
+    }
+    if zones.len() > limits::ZONES {
+        return Err(format!("geo.zone_files: {} zones; at most {}", zones.len(), limits::ZONES));
+    }
+    Ok(zones)
+}
+
 async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
     let clock = Clock::new();
     let context = match context(&config) {
         Ok(context) => context,
+        Err(fault) => {
+            complain(&fault);
+            return Outcome::Misused;
+        }
+    };
+    let zones = match zones(&config.zone_files) {
+        Ok(zones) => zones,
         Err(fault) => {
             complain(&fault);
             return Outcome::Misused;
@@ -78,6 +104,8 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         user_connection_limit: config.server.user_connection_limit,
         name: config.node.name.clone().unwrap_or_else(random_name),
         memory: config.engine.clone(),
+        webhook: config.webhook.clone(),
+        zones,
     };
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
     let mut signals = match Signals::listen() {
@@ -256,7 +284,7 @@ fn start_logging(options: LogOptions) {
 }
 
 fn addresses(addresses: Addresses) -> String {
-    json!({
+    object!({
         "http": addresses.http,
         "admin": addresses.admin,
         "webtransport": null,

@@ -9,6 +9,7 @@ use tracing::debug;
 use crate::channel::{Channel, Fence, Publication};
 use crate::clock::Clock;
 use crate::engine::{Broker, PublishOptions, Retention};
+use crate::hooks::Webhooks;
 use crate::hub::FenceNotice;
 use crate::session::{Context, wire};
 use crate::telemetry::Metrics;
@@ -41,15 +42,20 @@ impl FenceOutlet {
     }
 }
 
-/// Publishes what fences tell, in the order in which they tell it, until there are no lanes any
+/// Publishes and sends what fences tell, in the order in which they tell it, until there are no lanes any
 /// more.
 pub(super) async fn publish(
     broker: Arc<dyn Broker>,
     mut told: mpsc::Receiver<Told>,
     context: watch::Receiver<Arc<Context>>,
     clock: Clock,
+    mut webhooks: Webhooks,
 ) {
     while let Some(Told { fence, channel, notice }) = told.recv().await {
+        let data = result(&fence, &channel, &notice);
+        if let Some(address) = &fence.webhook {
+            webhooks.send(address, data.clone());
+        }
         let Some(results) = &fence.publish else { continue };
         let namespace = context.borrow().namespaces.find(results.as_str()).cloned();
         let Some(namespace) = namespace else {

@@ -161,6 +161,10 @@ impl Node {
 
     /// The address of a webhook.
     pub(crate) fn check_webhook(&self, url: &str) -> Result<Arc<str>, ClientError> {
+        if self.options.webhook.secret.is_none() {
+            let why = "webhook: webhook.secret is not set, and unsigned ones are not sent";
+            return Err(ErrorCode::BadRequest.because(why));
+        }
         let is_web = url.starts_with("http://") || url.starts_with("https://");
         if !is_web || url.len() > limits::URL_BYTES {
             let most = limits::URL_BYTES;

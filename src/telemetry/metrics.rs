@@ -25,6 +25,7 @@ pub(crate) struct Metrics {
     sent_bytes: IntCounterVec,
     conflated: IntCounter,
     ignored: IntCounterVec,
+    webhooks: IntCounterVec,
     fixes_dropped: IntCounter,
     fences_dropped: IntCounter,
     deliveries: IntCounter,
@@ -79,6 +80,7 @@ impl Metrics {
                 "geo_conflated",
                 "Changes overtaken by later ones before they were told",
             ),
+            webhooks: by("outcome", "webhook_attempts", "Messages to webhooks, and attempts again"),
             ignored: by(
                 "reason",
                 "geo_fixes_ignored",
@@ -177,6 +179,10 @@ impl Metrics {
         if count > 0 {
             self.ignored.with_label_values(&[reason]).inc_by(count as u64);
         }
+    }
+
+    pub(crate) fn webhook(&self, outcome: &'static str) {
+        self.webhooks.with_label_values(&[outcome]).inc();
     }
 
     pub(crate) fn fix_dropped(&self) {

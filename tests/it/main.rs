@@ -30,3 +30,4 @@ mod raw;
 mod slow;
 mod time;
 mod tls;
+mod webhook;

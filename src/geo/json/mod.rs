@@ -13,7 +13,7 @@ mod view;
 pub(crate) use area::{AreaLimits, AreaSpec};
 pub(crate) use fields::{Fields, parse};
 pub(crate) use fix::FixSpec;
-pub(crate) use geojson::geometry;
+pub(crate) use geojson::{features, geometry};
 pub(crate) use out::Shown;
 pub(crate) use place::{
     PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of, round, snap,
