@@ -211,7 +211,7 @@ fn context(config: &Config) -> Result<Context, KeyError> {
 /// As many lanes as cores, rounded up to a power of two.
 fn lanes() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.next_power_of_two().min(crate::base::limits::LANES_MAX)
+    cores.next_power_of_two().min(limits::LANES_MAX)
 }
 
 fn random_name() -> String {
