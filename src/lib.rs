@@ -14,6 +14,8 @@ mod engine;
 mod geo;
 mod hooks;
 mod hub;
+#[doc(hidden)]
+pub mod internals;
 mod node;
 mod protocol;
 mod server;

@@ -3,7 +3,7 @@
 //! are great-circle metres on one sphere.
 
 mod area;
-mod cell;
+pub(crate) mod cell;
 mod detect;
 mod error;
 mod index;
