@@ -45,6 +45,8 @@ pub(crate) struct View {
     pub(crate) dwell: Option<Duration>,
     pub(crate) hysteresis: Option<Metres>,
     pub(crate) approach: Option<Metres>,
+    /// Objects that may be in the area as the subscription begins, if fewer than the namespace's.
+    pub(crate) limit: Option<usize>,
     /// Deliveries carry the distance to the area's centre.
     pub(crate) distance: bool,
     /// `where`, beside the subscription's `tf`.

@@ -14,7 +14,7 @@ use tracing::{error, info};
 use super::{Outcome, complain, load, print};
 use crate::access::token::{KeyError, TokenVerifier};
 use crate::base::limits;
-use crate::channel::{Namespace, NamespaceOptions, Namespaces};
+use crate::channel::{GeoKind, GeoOptions, KeyRule, Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
 use crate::geo::{Zones, json};
@@ -237,8 +237,16 @@ fn open_up(config: &mut Config) -> Result<(), &'static str> {
         ..NamespaceOptions::default()
     };
     if config.namespaces.is_plain() {
-        let none: [Namespace; 0] = [];
-        config.namespaces = Namespaces::new(config.namespaces.rules.clone(), kept, none);
+        let with = |name: &str, kind| Namespace {
+            name: name.to_owned(),
+            options: NamespaceOptions {
+                geo: Some(Arc::new(GeoOptions { kind, key: KeyRule::Free, ..Default::default() })),
+                force_recovery: kind == GeoKind::Events,
+                ..kept.clone()
+            },
+        };
+        let named = [with("events", GeoKind::Events), with("objects", GeoKind::Objects)];
+        config.namespaces = Namespaces::new(config.namespaces.rules.clone(), kept, named);
     }
     Ok(())
 }

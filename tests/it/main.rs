@@ -17,6 +17,7 @@ mod concurrency;
 mod flood;
 mod frames;
 mod geo_events;
+mod geo_load;
 mod geo_objects;
 mod handshake;
 mod http;

@@ -111,7 +111,9 @@ impl<M: Mailbox> ObjectRoom<M> {
         if view.detect.is_some() && self.fences.is_full() {
             return Err(Refusal::TooManyFences(limits::FENCES));
         }
-        let (slot, snapshot) = self.views.add(viewer, self.options.objects_max, &self.table)?;
+        let most = self.options.objects_max;
+        let most = view.limit.map_or(most, |limit| limit.min(most));
+        let (slot, snapshot) = self.views.add(viewer, most, &self.table)?;
         mailbox.post(Mail::Joined { sub, at: Start::Objects(snapshot) });
         self.guard(slot, (Mover::Area, Reason::Snapshot), turn);
         Ok(())

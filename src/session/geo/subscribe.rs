@@ -100,6 +100,7 @@ impl Session {
             dwell: spec.dwell,
             hysteresis: spec.hysteresis,
             approach: spec.approach,
+            limit: spec.limit,
             distance: spec.distance,
             filter,
             position: self.position_in(&options),

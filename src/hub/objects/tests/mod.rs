@@ -127,6 +127,7 @@ impl Town {
             dwell: None,
             hysteresis: None,
             approach: None,
+            limit: None,
             distance: false,
             filter: None,
             position: None,
