@@ -173,6 +173,26 @@ impl From<Transition> for Happening {
 }
 
 impl Happening {
+    /// What two that follow one another are together for a client that is told late; nothing
+    /// where the object came and went.
+    pub(crate) fn and_then(self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Enter, Self::Exit) => None,
+            (Self::Enter, _) => Some(Self::Enter),
+            (Self::Exit, Self::Enter) => Some(Self::Move),
+            (_, next) => Some(next),
+        }
+    }
+
+    /// The reason to tell for both.
+    pub(crate) fn reason(self, before: Reason, next: Reason) -> Reason {
+        match self {
+            Self::Enter => before,
+            Self::Move => Reason::Moved,
+            _ => next,
+        }
+    }
+
     /// As deliveries name it.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -153,7 +153,15 @@ impl<M: Mailbox> Viewer<M> {
     ) {
         let distance = self.distance(&self.scope, &change.object);
         let sub = self.member.sub;
-        self.member.mailbox.post(Mail::Object { sub, happening, reason, change, distance });
+        let is_transition = matches!(self.kind, Kind::Detect);
+        self.member.mailbox.post(Mail::Object {
+            sub,
+            happening,
+            reason,
+            change,
+            distance,
+            is_transition,
+        });
         turn.posted += 1;
     }
 

@@ -217,7 +217,14 @@ impl<M: Mailbox> Lean<M> {
         let standing = (standing(is_in.0), standing(is_in.1));
         let Some((happening, reason)) = telling.step().told(standing) else { return };
         let (sub, change, distance) = (self.sub, telling.change().clone(), None);
-        self.mailbox.post(Mail::Object { sub, happening, reason, change, distance });
+        self.mailbox.post(Mail::Object {
+            sub,
+            happening,
+            reason,
+            change,
+            distance,
+            is_transition: false,
+        });
         turn.posted += 1;
     }
 }

@@ -144,22 +144,11 @@ impl Backlog {
             return;
         };
         self.skipped += 1;
-        let happening = match (before.happening, telling.happening) {
-            (Happening::Enter, Happening::Exit) => {
-                self.skipped += 1;
-                return;
-            }
-            (Happening::Enter, _) => Happening::Enter,
-            (Happening::Exit, Happening::Enter) => Happening::Move,
-            (_, latest) => latest,
+        let Some(happening) = before.happening.and_then(telling.happening) else {
+            self.skipped += 1;
+            return;
         };
-        let reason = if happening == Happening::Enter {
-            before.reason
-        } else if happening == Happening::Move {
-            Reason::Moved
-        } else {
-            telling.reason
-        };
+        let reason = happening.reason(before.reason, telling.reason);
         self.waiting.insert(key, (order, Telling { happening, reason, ..telling }));
     }
 
