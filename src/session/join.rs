@@ -203,7 +203,7 @@ impl Session {
 }
 
 impl Subscription {
-    fn result(&mut self, page: &HistoryPage, now: Now) -> SubscribeResult {
+    pub(super) fn result(&mut self, page: &HistoryPage, now: Now) -> SubscribeResult {
         let traits = self.traits;
         self.offset = traits.positioned.then_some(page.top.offset);
         self.epoch = EpochTag::of(&page.top.epoch);

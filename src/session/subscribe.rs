@@ -48,7 +48,7 @@ impl Session {
         let named = self.named(&request.channel)?;
         let channel = named.full.clone();
         if self.subscriptions.find(channel.as_str()).is_some() {
-            return self.next_page(id, &request, actions);
+            return self.next_page(id, &request, now, actions);
         }
         let limit = self.context.options.channel_limit;
         if self.subscriptions.count(Side::Client) >= limit {

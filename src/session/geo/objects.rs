@@ -8,7 +8,9 @@ use bytes::Bytes;
 use super::backlog::Telling;
 use super::viewing::Viewing;
 use crate::base::{Encoding, Now, SubId, limits};
-use crate::channel::{Change, Form, Happening, Moved, Object, Reason, Refusal, Sighting};
+use crate::channel::{
+    Change, Form, Happening, HistoryPage, Moved, Object, Reason, Refusal, Sighting,
+};
 use crate::geo::Metres;
 use crate::geo::json::Shown;
 use crate::protocol::{
@@ -69,17 +71,21 @@ impl Session {
         &mut self,
         id: u32,
         request: &SubscribeRequest,
+        now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
         let limit = map_page(request.limit);
-        let found = self.subscriptions.find_mut(&request.channel);
-        let Some(viewing) = found.and_then(|one| one.viewing.as_mut()) else {
+        let Some(subscription) = self.subscriptions.find_mut(&request.channel) else {
+            return Err(ErrorCode::AlreadySubscribed.into());
+        };
+        // SDKs take the subscription's number from the last page.
+        let mut result = subscription.result(&HistoryPage::default(), now);
+        let Some(viewing) = &mut subscription.viewing else {
             return Err(ErrorCode::AlreadySubscribed.into());
         };
         if viewing.form != Form::Map || !viewing.backlog.is_held || request.cursor.is_empty() {
             return Err(ErrorCode::AlreadySubscribed.into());
         }
-        let mut result = SubscribeResult::default();
         show_page(viewing, limit, &mut result);
         let subscribe = Some(result);
         self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
