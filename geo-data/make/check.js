@@ -59,9 +59,13 @@ for (const line of cities) {
 }
 assert.equal(slugs.size, cities.length);
 
-for (const quake of JSON.parse(read("events/earthquakes.json"))) {
+const quakes = JSON.parse(read("events/earthquakes.json"));
+assert.equal(new Set(quakes.map(({ id }) => id)).size, quakes.length);
+for (const quake of quakes) {
   checkPlace(quake.lat, quake.lng, quake.place);
   assert.ok(Number.isSafeInteger(quake.time_ms) && Number.isFinite(quake.magnitude) && quake.place);
+  // Heights over the sea are negative depths.
+  assert.ok(quake.depth_km >= -10 && quake.depth_km <= 800, quake.id);
 }
 
 const { nodes, edges } = JSON.parse(read("city/streets.json"));
