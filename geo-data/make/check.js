@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 import { doubleArea, isHoleOf, meetings } from "./rings.js";
+import { metres } from "./sphere.js";
 
 /** Bytes at most. */
 const SIZES = {
@@ -70,9 +71,14 @@ for (const quake of quakes) {
 
 const { nodes, edges } = JSON.parse(read("city/streets.json"));
 for (const [lng, lat] of nodes) checkPlace(lat, lng, "a node");
+assert.equal(new Set(nodes.map(String)).size, nodes.length, "two nodes at one place");
 const next = nodes.map(() => []);
-for (const [from, to] of edges) {
+for (const [from, to, length, speed] of edges) {
   assert.ok(from < to && to < nodes.length);
+  const [[lng, lat], [otherLng, otherLat]] = [nodes[from], nodes[to]];
+  const measured = metres([lat, lng], [otherLat, otherLng]);
+  assert.ok(length > 0 && Math.abs(length - measured) <= 0.06, `edge of ${length} m`);
+  assert.ok(speed >= 5 && speed <= 110, `edge of ${speed} km/h`);
   next[from].push(to);
   next[to].push(from);
 }
