@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 
 import { doubleArea, isHoleOf, meetings } from "./rings.js";
+import { metres } from "./sphere.js";
 
 /** Bytes at most. */
 const SIZES = {
@@ -59,16 +60,25 @@ for (const line of cities) {
 }
 assert.equal(slugs.size, cities.length);
 
-for (const quake of JSON.parse(read("events/earthquakes.json"))) {
+const quakes = JSON.parse(read("events/earthquakes.json"));
+assert.equal(new Set(quakes.map(({ id }) => id)).size, quakes.length);
+for (const quake of quakes) {
   checkPlace(quake.lat, quake.lng, quake.place);
   assert.ok(Number.isSafeInteger(quake.time_ms) && Number.isFinite(quake.magnitude) && quake.place);
+  // Heights over the sea are negative depths.
+  assert.ok(quake.depth_km >= -10 && quake.depth_km <= 800, quake.id);
 }
 
 const { nodes, edges } = JSON.parse(read("city/streets.json"));
 for (const [lng, lat] of nodes) checkPlace(lat, lng, "a node");
+assert.equal(new Set(nodes.map(String)).size, nodes.length, "two nodes at one place");
 const next = nodes.map(() => []);
-for (const [from, to] of edges) {
+for (const [from, to, length, speed] of edges) {
   assert.ok(from < to && to < nodes.length);
+  const [[lng, lat], [otherLng, otherLat]] = [nodes[from], nodes[to]];
+  const measured = metres([lat, lng], [otherLat, otherLng]);
+  assert.ok(length > 0 && Math.abs(length - measured) <= 0.06, `edge of ${length} m`);
+  assert.ok(speed >= 5 && speed <= 110, `edge of ${speed} km/h`);
   next[from].push(to);
   next[to].push(from);
 }

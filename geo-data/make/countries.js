@@ -11,7 +11,10 @@ import { packaged, slug, write } from "./text.js";
 const LEAST = 50;
 
 /** Flatter bends are straightened, in twice the square of a step of the source's grid. */
-const LEAST_BEND = 116;
+const LEAST_BEND = 120;
+
+/** Nor is a bend of more than this share of an island straightened. */
+const LEAST_SHARE = 0.005;
 
 function polygonsOf(rings) {
   const whole = rings
@@ -52,11 +55,15 @@ const SHORT_ARC = 16;
  */
 function thinned(steps) {
   if (steps.length < SHORT_ARC) return steps;
-  const kept = [];
   let [x, y] = [0, 0];
-  for (const [dx, dy] of steps) {
-    kept.push([(x += dx), (y += dy)]);
-    if (kept.length > 2 && Math.abs(doubleArea(kept.slice(-3))) <= LEAST_BEND) kept.splice(-2, 1);
+  const whole = steps.map(([dx, dy]) => [(x += dx), (y += dy)]);
+  const isIsland = `${whole[0]}` === `${whole.at(-1)}`;
+  const island = isIsland ? Math.abs(doubleArea(whole)) : Infinity;
+  const least = Math.min(LEAST_BEND, island * LEAST_SHARE);
+  const kept = [];
+  for (const vertex of whole) {
+    kept.push(vertex);
+    if (kept.length > 2 && Math.abs(doubleArea(kept.slice(-3))) <= least) kept.splice(-2, 1);
   }
   return kept.map(([px, py], i) => (i ? [px - kept[i - 1][0], py - kept[i - 1][1]] : [px, py]));
 }

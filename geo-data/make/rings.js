@@ -106,12 +106,18 @@ export function* meetings(ring) {
   }
 }
 
-/** Of the four ends of two edges that meet, the vertex whose loss moves the ring least. */
+/**
+ * Of the four ends of two edges that meet, the vertex without which the fewest edges meet; of
+ * several, the one whose loss moves the ring least.
+ */
 function leastVertex(ring, [i, j]) {
   const n = ring.length;
-  const cost = (k) => Math.abs(doubleArea([ring[(k + n - 1) % n], ring[k], ring[(k + 1) % n]]));
-  const ends = [i, (i + 1) % n, j, (j + 1) % n];
-  return ends.reduce((best, k) => (cost(k) < cost(best) ? k : best));
+  const loss = (k) => {
+    const area = Math.abs(doubleArea([ring[(k + n - 1) % n], ring[k], ring[(k + 1) % n]]));
+    return { k, met: [...meetings(ring.toSpliced(k, 1))].length, area };
+  };
+  const losses = [i, (i + 1) % n, j, (j + 1) % n].map(loss);
+  return losses.sort((one, other) => one.met - other.met || one.area - other.area)[0].k;
 }
 
 /**

@@ -2,12 +2,12 @@
 
 import { readFileSync } from "node:fs";
 
+import { EARTH_RADIUS, metres, radians } from "./sphere.js";
 import { rounded, write } from "./text.js";
 
 const SEED = 20261124;
 /** Seconds; 2026-01-05 08:00 UTC, a Monday. */
 const START = 1767600000;
-const EARTH_RADIUS = 6371008.8;
 /** Aircraft, ships and couriers have so many fixes each. */
 const FIXES = { aircraft: 60, ship: 40, courier: 50 };
 /** Seconds between fixes. */
@@ -34,7 +34,6 @@ const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.
 
 // === Places on the sphere ===
 
-const radians = (degrees) => (degrees * Math.PI) / 180;
 const degrees = (angle) => (angle * 180) / Math.PI;
 const combined = (a, u, b, v) => a.map((x, i) => x * u + b[i] * v);
 const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
@@ -46,11 +45,6 @@ function vector([lat, lng]) {
 
 function place([x, y, z]) {
   return [degrees(Math.atan2(z, Math.hypot(x, y))), degrees(Math.atan2(y, x))];
-}
-
-function metres(from, to) {
-  const [a, b] = [vector(from), vector(to)];
-  return EARTH_RADIUS * Math.acos(Math.min(1, Math.max(-1, dot(a, b))));
 }
 
 /** On the great circle through two places, so many metres from the first towards the second. */
