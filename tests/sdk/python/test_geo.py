@@ -21,7 +21,7 @@ async def test_objects_come_with_the_subscription_and_then_as_they_move(clients,
     channel = unique("drivers:")
 
     async def put(key, lat, lng):
-        await server.api("geo_set", {"channel": channel, "key": key, "lat": lat, "lng": lng})
+        await server.api("geo_set", channel=channel, key=key, lat=lat, lng=lng)
 
     await put("a", 52.52, 13.405)
     client, _ = await clients.connected()
@@ -37,7 +37,7 @@ async def test_objects_come_with_the_subscription_and_then_as_they_move(clients,
 async def test_queries_are_answered(clients, server, codec):
     channel = unique("drivers:")
     for key, lat in [("a", 52.01), ("b", 52.02), ("c", 52.03)]:
-        await server.api("geo_set", {"channel": channel, "key": key, "lat": lat, "lng": 13})
+        await server.api("geo_set", channel=channel, key=key, lat=lat, lng=13)
     client, _ = await clients.connected()
     ask = {"channel": channel, "to": {"lat": 52, "lng": 13}, "k": 2}
     answer = codec.decode((await client.rpc("geo.nearest", codec.encode(ask))).data)
