@@ -312,10 +312,10 @@ fn shapes_that_are_none_are_refused_by_their_path() {
         [0][0][2]: the ring crosses or touches itself
         [0][0]: fewer than 3 different vertices
         [0][0][2]: the ring crosses or touches itself
-        [0][0][4]: the ring crosses or touches itself
-        [0][0][1]: outside of the Earth
-        [0][0][1]: outside of the Earth
-        [0][0][0]: rings cross
+        [0][0][3]: the ring crosses or touches itself
+        [0][0][1]: lat: 91 is outside -90..90
+        [0][0][1]: lng: NaN is outside -180..180
+        [0][1][0]: rings cross
         [0][1]: a hole that is not inside its polygon
         [0][1][0]: rings cross
         no polygon
@@ -398,7 +398,7 @@ fn routes_have_their_whole_width_and_their_ends() {
     let at = |lat, lng| LatLng::new(lat, lng).unwrap();
     let line = vec![at(0.0, 179.0), at(0.0, -179.0), at(1.0, -179.0)];
     let route = Area::routes(&[line], Metres(1000.0)).unwrap();
-    let degree = crate::geo::FARTHEST.0 / 180.0;
+    let degree = FARTHEST.0 / 180.0;
     let metres = |metres: f64| metres / degree;
     assert!(route.contains(&point(metres(999.0), 180.0)));
     assert!(!route.contains(&point(metres(1001.0), 180.0)));
@@ -450,5 +450,5 @@ fn the_worst_shapes_are_refused_in_time() {
     let zigzag: Vec<(f64, f64)> = (0..1000)
         .map(|index| (if index % 2 == 0 { 0.0 } else { 10.0 }, f64::from(index) * 1e-3))
         .collect();
-    assert!(polygon(&[&zigzag]).is_err());
+    polygon(&[&zigzag]).unwrap_err();
 }
