@@ -41,7 +41,7 @@ pub(crate) enum Area {
     /// Polygons with holes, and boxes.
     Polygons(Polygons),
     /// H3 cells. A place is in one cell of each resolution; those on the border of two are in the
-    /// one that H3 says.
+    /// one that H3 says, so that of these areas alone not all of the edge is inside.
     Cells(Cells),
     Route(Route),
     /// Every part together.
@@ -118,7 +118,9 @@ impl Area {
         }
     }
 
-    /// Whether the two have a place in common.
+    /// Whether the two have a place in common: exactly for polygons, otherwise to the metre by which
+    /// great circles stand for their edges. Shapes wound about one another so that it takes more
+    /// than some 20 ms to tell are taken to meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.kernels(), other.kernels());
         ours.iter().any(|one| theirs.iter().any(|other| one.meets(other)))
@@ -143,7 +145,9 @@ impl Area {
 
     /// Distance to the nearest place of the boundary, from inside or outside, to a metre for the
     /// edges of polygons, which are straight in longitude and latitude; infinite where there is
-    /// none. Of areas that overlap in a union, that of the nearest of their boundaries.
+    /// none. Of areas that overlap in a union, that of the nearest of their boundaries. Of polygons
+    /// with very many edges that are thousands of kilometres long it may be less than it is: no
+    /// look takes much longer than a millisecond.
     pub(crate) fn edge_distance(&self, point: &Point) -> Metres {
         match self {
             Self::Empty => Metres(f64::INFINITY),

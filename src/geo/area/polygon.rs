@@ -112,11 +112,11 @@ impl Polygons {
                 format_args!("{north} is not above south, {south}"),
             ));
         }
-        let is_antimeridian = west >= 180.0 && east <= -180.0;
-        if (west <= east && west >= east) || is_antimeridian {
+        let turned = if west > east { east + 360.0 } else { east };
+        if turned - west <= 0.0 {
             return Err(GeoError::new("east", format_args!("{east} is west as well: no width")));
         }
-        let east = if west > east { east + 360.0 } else { east };
+        let east = turned;
         // Corners that may be over 180 are halved, so that every edge says which way it goes.
         let middle = west + (east - west) / 2.0;
         let back = |lng: f64| if lng > 180.0 { lng - 360.0 } else { lng };
@@ -155,7 +155,7 @@ impl Polygons {
         let mut search = Nearest::new(unit, most);
         let mut best = most;
         self.caps.nearest(unit, &mut best, &mut |block, best| {
-            self.edges_of(block).for_each(|edge| search.see(edge));
+            search.see(self.edges_of(block));
             *best = search.best;
         });
         best
