@@ -127,10 +127,8 @@ impl Cells {
 }
 
 fn cap(cell: CellIndex) -> Cap {
-    let center = unit(h3o::LatLng::from(cell));
-    let boundary = cell.boundary();
-    let far = boundary.iter().map(|corner| center.distance(unit(*corner)).0);
-    Cap { center, radius: (far.fold(0.0, f64::max) * (1.0 + 1e-9) + BORDER).min(FARTHEST.0) }
+    let radius = cell.resolution().edge_length_m() * FARTHEST_CORNER + BORDER;
+    Cap { center: unit(h3o::LatLng::from(cell)), radius: radius.min(FARTHEST.0) }
 }
 
 fn place(at: h3o::LatLng) -> LatLng {
@@ -144,5 +142,8 @@ fn unit(at: h3o::LatLng) -> UnitVector {
 
 /// Metres within which the edges that two cells share are the same, and a place may be in either.
 const BORDER: f64 = 1e-3;
+/// From the centre of a cell to its corners, at most, in average edges of its resolution: 1.13 where
+/// it was measured.
+const FARTHEST_CORNER: f64 = 1.2;
 /// Boxes round the cells of one area.
 const BOXES: usize = 16;

@@ -27,6 +27,7 @@ pub(super) fn check(rings: &[Ring]) -> Result<(), GeoError> {
 /// A few edges of a ring that follow one another.
 struct Chain<'a> {
     ring: usize,
+    of: &'a Ring,
     /// Number of the first edge, and of edges of the ring.
     first: usize,
     count: usize,
@@ -48,6 +49,7 @@ impl<'a> Chain<'a> {
             };
             Self {
                 ring: index,
+                of: ring,
                 first,
                 count,
                 corners,
@@ -85,6 +87,7 @@ impl Pair<'_> {
                 || west > other.east + turn
                 || east < other.west + turn;
             let from = if same { at + 1 } else { 0 };
+            let apart = apart || one.of.is_seam(one.first + at);
             if !apart && from + 1 < theirs.len() {
                 self.check_edge(edge, one.first + at, &theirs[from..], other.first + from)?;
             }
@@ -106,7 +109,7 @@ impl Pair<'_> {
             // Both ends are on one side of the line through the edge.
             let apart = last * next > 0;
             last = next;
-            if !apart {
+            if !apart && !self.other.of.is_seam(theirs) {
                 self.judge(contact(edge, (ends[0], ends[1])), at, theirs)?;
             }
         }

@@ -75,7 +75,9 @@ impl Polygons {
         let cap_of = |block: &Block| {
             let ring = polygons[block.polygon as usize].ring(block.ring);
             let caps: Vec<Cap> = ring.edges_of(block.from..block.to).map(straight::cap).collect();
-            Cap::round(&caps)
+            // A block may have nothing but a seam: any place of it will do.
+            let start = place_of(ring.corners()[block.from as usize]).unit;
+            if caps.is_empty() { Cap { center: start, radius: 0.0 } } else { Cap::round(&caps) }
         };
         let caps = Caps::new(blocks.iter().map(cap_of).collect());
         let by_longitude = (polygons.len() > FEW).then(|| by_longitude(&polygons));

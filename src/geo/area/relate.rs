@@ -39,7 +39,9 @@ fn is_within(inner: &Polygon, outer: &Polygon) -> bool {
     let at = |corner: &Coord<f64>| place_of(*corner).at;
     // A corner of the outer one that is inside has places beside it that are not in the outer one.
     inner_shell.corners().iter().all(|corner| outer.contains(at(corner)))
-        && outer_shell.corners().iter().all(|corner| inner_shell.side(at(corner)) != Side::Inside)
+        && outer_shell.edges().all(|(one, other)| {
+            [one, other].iter().all(|corner| inner_shell.side(at(corner)) != Side::Inside)
+        })
         && outer
             .holes
             .iter()
@@ -76,9 +78,11 @@ fn is_edge_within(edge: Edge, outer: &Polygon) -> bool {
 }
 
 fn beside(edge: Edge, polygon: &Polygon) -> impl Iterator<Item = Edge> {
+    let (south, north) = (edge.0.y.min(edge.1.y), edge.0.y.max(edge.1.y));
     polygon
         .rings()
         .flat_map(|ring| ring.edges())
+        .filter(move |(a, b)| a.y.min(b.y) <= north && a.y.max(b.y) >= south)
         .flat_map(move |theirs| super::plane::turned(theirs, edge))
 }
 

@@ -1,11 +1,13 @@
 //! One ring of a polygon: straight edges in longitude and latitude, unwrapped where they go over
 //! the antimeridian, closed over the nearer pole where the ring goes round it.
 
+use std::ops::Range;
+
 use robust::{Coord, orient2d};
 
 use super::Vertex;
 use super::plane::Edge;
-use super::strips::Strips;
+use super::strips::{Strips, u32_of};
 use crate::geo::error::GeoError;
 use crate::geo::point::LatLng;
 
@@ -35,6 +37,9 @@ pub(super) struct Ring {
     pub(super) east: f64,
     pub(super) south: f64,
     pub(super) north: f64,
+    /// The two edges by which a ring that goes from 180 to 180 meets itself, the same place on
+    /// either side: they bound nothing.
+    seam: Option<[usize; 2]>,
     strips: Strips,
 }
 
@@ -72,7 +77,8 @@ impl Ring {
             .map(|(ends, edge)| (edge, ends[0].x.min(ends[1].x), ends[0].x.max(ends[1].x)))
             .collect();
         let strips = Strips::new(&ranges, west, east);
-        Ok(Self { corners, pole, west, east, south, north, strips })
+        let seam = seam(&corners, west, east);
+        Ok(Self { corners, pole, west, east, south, north, seam, strips })
     }
 
     /// Its corners one after the other, the first again at the end.
@@ -80,8 +86,13 @@ impl Ring {
         &self.corners
     }
 
+    /// Without those of a seam.
     pub(super) fn edges(&self) -> impl Iterator<Item = Edge> {
-        self.corners.windows(2).map(|edge| (edge[0], edge[1]))
+        self.edges_of(0..u32_of(self.corners.len() - 1))
+    }
+
+    pub(super) fn is_seam(&self, edge: usize) -> bool {
+        self.seam.is_some_and(|seam| seam.contains(&edge))
     }
 
     /// A ray from the place to the north pole: whether it meets an odd number of edges. No seam is
@@ -125,6 +136,9 @@ impl Ring {
                 continue;
             }
             let turn = if place.y < low { -1.0 } else { orient2d(a, b, place) };
+            if turn == 0.0 && self.is_seam(edge as usize) && low < place.y && place.y < high {
+                continue;
+            }
             if turn == 0.0 {
                 // On the line through both; of a vertical edge, between its ends.
                 return None;
@@ -135,10 +149,12 @@ impl Ring {
         Some(is_odd)
     }
 
-    /// Edges from the first of `range` to its last.
-    pub(super) fn edges_of(&self, range: std::ops::Range<u32>) -> impl Iterator<Item = Edge> {
-        let corners = &self.corners[range.start as usize..=range.end as usize];
-        corners.windows(2).map(|edge| (edge[0], edge[1]))
+    /// Edges from the first of `range` to its last, without those of a seam.
+    pub(super) fn edges_of(&self, range: Range<u32>) -> impl Iterator<Item = Edge> {
+        let first = range.start as usize;
+        let corners = &self.corners[first..=range.end as usize];
+        let edges = (first..).zip(corners.windows(2));
+        edges.filter(|(index, _)| !self.is_seam(*index)).map(|(_, edge)| (edge[0], edge[1]))
     }
 
     /// A pole is one place whatever its longitude: inside where the ring encloses it, on the edge
@@ -202,4 +218,21 @@ fn unwrap(vertices: &[Vertex]) -> (Vec<Coord<f64>>, i32) {
         corners.push(Coord { x: vertex.lng + 360.0 * f64::from(turns), y: vertex.lat });
     }
     (corners, turns)
+}
+
+/// Exactly one edge up along −180 and one down along 180, or the other way about, of the same
+/// latitudes.
+fn seam(corners: &[Coord<f64>], west: f64, east: f64) -> Option<[usize; 2]> {
+    if west < -180.0 || east > 180.0 {
+        return None;
+    }
+    let on = |side: f64| {
+        let is_on = move |corner: &Coord<f64>| corner.x * side >= 180.0;
+        let edges = (0..).zip(corners.windows(2));
+        let mut found = edges.filter(move |(_, edge)| edge.iter().all(is_on));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let ((one, up), (other, down)) = (on(-1.0)?, on(1.0)?);
+    let same = up[0].y.to_bits() == down[1].y.to_bits() && up[1].y.to_bits() == down[0].y.to_bits();
+    same.then_some([one, other])
 }

@@ -179,4 +179,4 @@ const LONG: f64 = 0.5;
 /// Halvings in a search: a few for most edges; seen from a pole, all of a band round the Earth is
 /// equally far, and this is enough to tell how far to a few metres. At 0.3 µs each no search is much
 /// longer than a millisecond.
-const STEPS: u32 = 4000;
+const STEPS: u32 = 2500;

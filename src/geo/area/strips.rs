@@ -5,8 +5,8 @@ pub(super) struct Strips {
     west: f64,
     per_degree: f64,
     /// Where each strip's numbers begin in `numbers`, and the end.
-    starts: Vec<u32>,
-    numbers: Vec<u32>,
+    starts: Box<[u32]>,
+    numbers: Box<[u32]>,
 }
 
 impl Strips {
@@ -42,6 +42,7 @@ impl Strips {
             numbers.extend(strip);
         }
         starts.push(u32_of(numbers.len()));
+        let (starts, numbers) = (starts.into(), numbers.into());
         Self { west, per_degree: per_degree(count), starts, numbers }
     }
 

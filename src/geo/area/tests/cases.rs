@@ -119,11 +119,43 @@ fn a_band_round_the_earth_may_have_a_hole() {
     let band = [(-180.0, 40.0), (180.0, 40.0), (180.0, 50.0), (-180.0, 50.0)];
     let hole = [(175.0, 44.0), (-175.0, 44.0), (-175.0, 46.0), (175.0, 46.0)];
     assert!(polygon(&[&band]).unwrap().contains(&point(45.0, 180.0)));
-    let hole_over_its_ends = polygon(&[&band, &hole]).unwrap_err();
-    assert_eq!(hole_over_its_ends.fault, "rings cross", "the ends of the band are edges of it");
+    let over_its_ends = polygon(&[&band, &hole]).unwrap();
+    for lng in [179.0, 180.0, -180.0, -179.0] {
+        assert!(!over_its_ends.contains(&point(45.0, lng)), "{lng}");
+        assert!(over_its_ends.contains(&point(46.0, lng)));
+    }
     let hole = [(5.0, 44.0), (15.0, 44.0), (15.0, 46.0), (5.0, 46.0)];
     let area = polygon(&[&band, &hole]).unwrap();
     assert!(!area.contains(&point(45.0, 10.0)) && area.contains(&point(45.0, 180.0)));
+}
+
+#[test]
+fn where_a_band_meets_itself_it_has_no_edge() {
+    let band = bbox(-180.0, 40.0, 180.0, 50.0).unwrap();
+    let away = band.edge_distance(&point(44.0, 180.0)).0;
+    assert!((away - 4.0 * 111_195.08).abs() < 2.0, "{away}");
+    assert!(bbox(175.0, 41.0, -175.0, 49.0).unwrap().is_within(&band));
+    let antarctica = [
+        (-180.0, -90.0),
+        (180.0, -90.0),
+        (180.0, -84.0),
+        (90.0, -70.0),
+        (-90.0, -70.0),
+        (-180.0, -84.0),
+    ];
+    let antarctica = polygon(&[&antarctica]).unwrap();
+    let near = Circle::new(point(-86.0, 180.0), Metres(1000.0));
+    assert_eq!(antarctica.relation(&near), Relation::Inside);
+    let open = [(-180.0, 42.0), (180.0, 42.0), (180.0, 48.0), (-180.0, 48.0)];
+    let written = [(-180.0, 40.0), (180.0, 40.0), (180.0, 50.0), (-180.0, 50.0)];
+    let two = polygon(&[&written, &open]).unwrap();
+    assert!(!two.contains(&point(45.0, 180.0)) && two.contains(&point(48.0, 180.0)));
+    assert!(two.contains(&point(50.0, -180.0)) && !two.contains(&point(50.001, 180.0)));
+    let cap = [(0.0, 40.0), (90.0, 40.0), (180.0, 40.0), (-90.0, 40.0)];
+    let hole = [(0.0, 80.0), (90.0, 80.0), (180.0, 80.0), (-90.0, 80.0)];
+    let area = polygon(&[&cap, &hole]).unwrap();
+    assert!(area.contains(&point(60.0, 180.0)) && area.contains(&point(80.0, 0.0)));
+    assert!(!area.contains(&point(85.0, 3.0)) && !area.contains(&point(90.0, 0.0)));
 }
 
 #[test]
@@ -285,6 +317,25 @@ fn pentagons_and_their_disks_have_what_h3_says_and_end_where_they_end() {
                 let told = area.relation(&circle);
                 let right = if expected { Relation::Inside } else { Relation::Outside };
                 assert!(told == right || distance.0 < 20.0, "{pentagon} {place:?} {distance:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_cell_reaches_beyond_its_circle() {
+    let mut numbers = Numbers(5);
+    for round in 0..500_usize {
+        let mut resolutions = Resolution::range(Resolution::Zero, Resolution::Fifteen);
+        let resolution = resolutions.nth(round % 16).unwrap();
+        let place = numbers.hard_place();
+        let at = h3o::LatLng::new(place.at.lat(), place.at.lng()).unwrap();
+        let pentagon = resolution.pentagons().nth(round % 12).unwrap();
+        for cell in pentagon.grid_disk::<Vec<_>>(1).into_iter().chain([at.to_cell(resolution)]) {
+            let (center, radius) = Area::cells(&[cell]).unwrap().cap().unwrap();
+            for corner in cell.boundary().iter() {
+                let distance = center.distance(&point(corner.lat(), corner.lng()));
+                assert!(distance <= radius, "{cell} {distance:?} {radius:?}");
             }
         }
     }
