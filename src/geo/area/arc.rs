@@ -48,11 +48,23 @@ impl Arc {
     /// Whether some place of one is at most `reach` metres from some place of the other: where they
     /// do not cross they are nearest at an end of one of them.
     pub(super) fn is_within_of(&self, other: &Self, reach: f64) -> bool {
+        if self.is_aside_of(other, reach) || other.is_aside_of(self, reach) {
+            return false;
+        }
         self.crosses(other)
             || self.distance(other.a).0 <= reach
             || self.distance(other.b).0 <= reach
             || other.distance(self.a).0 <= reach
             || other.distance(self.b).0 <= reach
+    }
+
+    /// Whether the other lies on one side of this one's great circle, farther than `reach` metres:
+    /// soon told, and so it is of most pairs.
+    fn is_aside_of(&self, other: &Self, reach: f64) -> bool {
+        let (a, b) = (self.normal.dot(other.a), self.normal.dot(other.b));
+        // At least the sine of the angle, and what rounding may be off.
+        let least = reach / EARTH_RADIUS.0 + 1e-14;
+        (a > least && b > least) || (a < -least && b < -least)
     }
 
     /// Whether two have a place in common, ends aside.

@@ -142,8 +142,8 @@ fn unit(at: h3o::LatLng) -> UnitVector {
 
 /// Metres within which the edges that two cells share are the same, and a place may be in either.
 const BORDER: f64 = 1e-3;
-/// From the centre of a cell to its corners, at most, in average edges of its resolution: 1.13 where
-/// it was measured.
+/// From the centre of a cell to its corners, at most, in average edges of its resolution: where it
+/// was measured it is 1.13.
 const FARTHEST_CORNER: f64 = 1.2;
 /// Boxes round the cells of one area.
 const BOXES: usize = 16;

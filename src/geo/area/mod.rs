@@ -118,9 +118,9 @@ impl Area {
         }
     }
 
-    /// Whether the two have a place in common: exactly for polygons, otherwise to the metre by which
-    /// great circles stand for their edges. Shapes wound about one another so that it takes more
-    /// than some 20 ms to tell are taken to meet.
+    /// Whether the two have a place in common: exactly for polygons, otherwise to the metre by
+    /// which great circles stand for their edges. Shapes wound about one another so that it takes
+    /// more than some 20 ms to tell are taken to meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.kernels(), other.kernels());
         ours.iter().any(|one| theirs.iter().any(|other| one.meets(other)))

@@ -204,13 +204,21 @@ impl Polygons {
 
     /// Whether an edge of this one and one of the other, brought beside it, are as `is` says.
     pub(super) fn any_edges(&self, other: &Self, is: &mut impl FnMut(Edge, Edge) -> bool) -> bool {
+        let beside = self.is_off_antimeridian() && other.is_off_antimeridian();
         self.caps.any_pair(&other.caps, 0.0, &mut |one, two| {
             self.edges_of(one).any(|ours| {
-                other
-                    .edges_of(two)
-                    .any(|theirs| plane::turned(theirs, ours).any(|theirs| is(ours, theirs)))
+                other.edges_of(two).any(|theirs| match beside {
+                    true => is(ours, theirs),
+                    false => plane::turned(theirs, ours).any(|theirs| is(ours, theirs)),
+                })
             })
         })
+    }
+
+    /// Whether all longitudes are as they are written.
+    fn is_off_antimeridian(&self) -> bool {
+        let mut shells = self.polygons.iter().map(|polygon| &polygon.shell);
+        shells.all(|shell| shell.west > -180.0 && shell.east < 180.0)
     }
 
     /// Whether some place of an edge is at most `reach` metres from the arc.
