@@ -12,7 +12,10 @@ mod clock;
 mod config;
 mod engine;
 mod geo;
+mod hooks;
 mod hub;
+#[doc(hidden)]
+pub mod internals;
 mod node;
 mod protocol;
 mod server;

@@ -44,6 +44,7 @@ struct Bucket {
 }
 
 impl Buckets {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }

@@ -26,6 +26,8 @@ pub(crate) enum Mail {
         change: Arc<Change>,
         /// From the centre of the area, where the subscription asked for it.
         distance: Option<Metres>,
+        /// A transition of a fence, each of which counts, rather than the object's latest state.
+        is_transition: bool,
     },
     /// The area is the one of the request `token`, and what changed by that; or it stays as it was.
     Moved { sub: SubId, token: u32, moved: Box<Result<Moved, Refusal>> },

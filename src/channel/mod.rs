@@ -31,9 +31,7 @@ pub(crate) use name::{Channel, ChannelRules};
 #[cfg(test)]
 pub(crate) use namespace::Grants;
 pub(crate) use namespace::{Allow, Namespace, NamespaceOptions, Namespaces, RecoveryMode};
-pub(crate) use object::{
-    Change, Fix, Form, Happening, Moved, Object, Reason, Refusal, Sighting, Written,
-};
+pub(crate) use object::{Change, Fix, Form, Happening, Moved, Object, Reason, Refusal, Sighting};
 pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };

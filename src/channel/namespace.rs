@@ -116,6 +116,12 @@ impl Namespaces {
         self.named.is_empty() && !self.without.options.keeps_history()
     }
 
+    /// Whether channels of any have areas.
+    pub(crate) fn have_geography(&self) -> bool {
+        let all = self.named.values().chain([&self.without]);
+        all.into_iter().any(|namespace| namespace.options.geo.is_some())
+    }
+
     /// The namespace that a channel's name names; `None` where there is no such namespace.
     pub(crate) fn find(&self, channel: &str) -> Option<&Arc<Namespace>> {
         match self.rules.namespace(channel) {

@@ -152,8 +152,6 @@ pub(crate) enum Refusal {
     TooManyObjects { count: usize, most: usize },
     #[error("zone: no zone {0:?}")]
     UnknownZone(Arc<str>),
-    #[error("area: outside of what the token allows")]
-    OutsideToken,
     #[error("channel: holds other things than its namespace says; try again")]
     OtherKind,
     #[error("fences: at most {0} in a channel")]
@@ -175,6 +173,26 @@ impl From<Transition> for Happening {
 }
 
 impl Happening {
+    /// What two that follow one another are together for a client that is told late; nothing
+    /// where the object came and went.
+    pub(crate) fn and_then(self, next: Self) -> Option<Self> {
+        match (self, next) {
+            (Self::Enter, Self::Exit) => None,
+            (Self::Enter, _) => Some(Self::Enter),
+            (Self::Exit, Self::Enter) => Some(Self::Move),
+            (_, next) => Some(next),
+        }
+    }
+
+    /// The reason to tell for both.
+    pub(crate) fn reason(self, before: Reason, next: Reason) -> Reason {
+        match self {
+            Self::Enter => before,
+            Self::Move => Reason::Moved,
+            _ => next,
+        }
+    }
+
     /// As deliveries name it.
     pub(crate) fn name(self) -> &'static str {
         match self {

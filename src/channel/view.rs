@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::channel::{Channel, Form, GeoOptions, Refusal, TagFilter};
+use crate::channel::{Channel, GeoOptions, Refusal, TagFilter};
 use crate::geo::{Area, Circle, Detect, FARTHEST, Metres, Point, Zones};
 
 /// Where an area comes from.
@@ -45,9 +45,10 @@ pub(crate) struct View {
     pub(crate) dwell: Option<Duration>,
     pub(crate) hysteresis: Option<Metres>,
     pub(crate) approach: Option<Metres>,
+    /// Objects that may be in the area as the subscription begins, if fewer than the namespace's.
+    pub(crate) limit: Option<usize>,
     /// Deliveries carry the distance to the area's centre.
     pub(crate) distance: bool,
-    pub(crate) form: Form,
     /// `where`, beside the subscription's `tf`.
     pub(crate) filter: Option<Arc<TagFilter>>,
     /// The session's last position.

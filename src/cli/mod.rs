@@ -5,6 +5,7 @@ mod backend;
 mod bench;
 mod config;
 mod history;
+mod near;
 mod position;
 mod presence;
 mod publication;
@@ -51,6 +52,10 @@ enum Command {
     Pub(publish::PublishArgs),
     /// Print what is published in a channel
     Sub(subscribe::SubscribeArgs),
+    /// Print what is in a circle, as it moves
+    Near(near::NearArgs),
+    /// Print what is nearest to a place, as it moves
+    Nearest(near::NearestArgs),
     /// Print what a channel's stream holds
     History(history::HistoryArgs),
     /// Print who is subscribed to a channel
@@ -101,6 +106,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Token { config, token } => run_token(config.as_deref(), &token),
         Command::Pub(arguments) => publish::run(&arguments),
         Command::Sub(arguments) => subscribe::run(&arguments),
+        Command::Near(arguments) => near::run_near(&arguments),
+        Command::Nearest(arguments) => near::run_nearest(&arguments),
         Command::History(arguments) => history::run(&arguments),
         Command::Presence(arguments) => presence::run(&arguments),
         Command::Bench(command) => bench::run(&command),

@@ -2,19 +2,22 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
-use serde_json::json;
+use serde_json::json as object;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Outcome, complain, load, print};
 use crate::access::token::{KeyError, TokenVerifier};
-use crate::channel::{Namespace, NamespaceOptions, Namespaces};
+use crate::base::limits;
+use crate::channel::{GeoKind, GeoOptions, KeyRule, Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
+use crate::geo::{Zones, json};
 use crate::node::{Node, NodeOptions};
 use crate::server::{Addresses, Server};
 use crate::session::Context;
@@ -63,10 +66,33 @@ pub(super) fn run(arguments: &ServeArgs) -> Outcome {
     outcome
 }
 
+/// The zones of the files that the configuration names.
+fn zones(files: &[String]) -> Result<Zones, String> {
+    let mut zones = Zones::default();
+    for file in files {
+        let fault = |why: &dyn std::fmt::Display| format!("geo.zone_files: {file}: {why}");
+        let text = std::fs::read(file).map_err(|error| fault(&error))?;
+        for (name, area) in json::features(&text).map_err(|error| fault(&error))? {
+            zones.set(name, Arc::new(area));
+        }
+    }
+    if zones.len() > limits::ZONES {
+        return Err(format!("geo.zone_files: {} zones; at most {}", zones.len(), limits::ZONES));
+    }
+    Ok(zones)
+}
+
 async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
     let clock = Clock::new();
     let context = match context(&config) {
         Ok(context) => context,
+        Err(fault) => {
+            complain(&fault);
+            return Outcome::Misused;
+        }
+    };
+    let zones = match zones(&config.zone_files) {
+        Ok(zones) => zones,
         Err(fault) => {
             complain(&fault);
             return Outcome::Misused;
@@ -78,6 +104,8 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         user_connection_limit: config.server.user_connection_limit,
         name: config.node.name.clone().unwrap_or_else(random_name),
         memory: config.engine.clone(),
+        webhook: config.webhook.clone(),
+        zones,
     };
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
     let mut signals = match Signals::listen() {
@@ -183,7 +211,7 @@ fn context(config: &Config) -> Result<Context, KeyError> {
 /// As many lanes as cores, rounded up to a power of two.
 fn lanes() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cores.next_power_of_two().min(crate::base::limits::LANES_MAX)
+    cores.next_power_of_two().min(limits::LANES_MAX)
 }
 
 fn random_name() -> String {
@@ -209,8 +237,16 @@ fn open_up(config: &mut Config) -> Result<(), &'static str> {
         ..NamespaceOptions::default()
     };
     if config.namespaces.is_plain() {
-        let none: [Namespace; 0] = [];
-        config.namespaces = Namespaces::new(config.namespaces.rules.clone(), kept, none);
+        let with = |name: &str, kind| Namespace {
+            name: name.to_owned(),
+            options: NamespaceOptions {
+                geo: Some(Arc::new(GeoOptions { kind, key: KeyRule::Free, ..Default::default() })),
+                force_recovery: kind == GeoKind::Events,
+                ..kept.clone()
+            },
+        };
+        let named = [with("events", GeoKind::Events), with("objects", GeoKind::Objects)];
+        config.namespaces = Namespaces::new(config.namespaces.rules.clone(), kept, named);
     }
     Ok(())
 }
@@ -256,7 +292,7 @@ fn start_logging(options: LogOptions) {
 }
 
 fn addresses(addresses: Addresses) -> String {
-    json!({
+    object!({
         "http": addresses.http,
         "admin": addresses.admin,
         "webtransport": null,

@@ -17,11 +17,24 @@ use crate::protocol::{
 
 mod event;
 
-use event::{Event, Kind};
+pub(super) use event::{Event, Kind};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct SubscribeArgs {
     channel: String,
+    #[command(flatten)]
+    watch: Watch,
+    /// Begin with what followed this position
+    #[arg(long, alias = "recover", value_name = "OFFSET:EPOCH")]
+    since: Option<Position>,
+    /// Subscribe data, such as the area in a geo channel: '{"zone":"countries/DE"}'
+    #[arg(long, value_name = "JSON")]
+    data: Option<String>,
+}
+
+/// How to listen, and how to tell.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Watch {
     /// The server's WebSocket
     #[arg(long, env = "NEARCAST_URL", default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
@@ -36,19 +49,42 @@ pub(super) struct SubscribeArgs {
     protobuf: bool,
     /// Print one line of JSON for each event
     #[arg(long)]
-    json: bool,
-    /// Begin with what followed this position
-    #[arg(long, alias = "recover", value_name = "OFFSET:EPOCH")]
-    since: Option<Position>,
+    pub(super) json: bool,
     /// End after so many publications
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 }
 
 pub(super) fn run(arguments: &SubscribeArgs) -> Outcome {
-    let json = arguments.json;
-    let mut listener = Listener::new(arguments, |event: Event<'_>| {
-        if let Some(line) = if json { Some(event.json()) } else { event.text() } {
+    listen(&arguments.watch, arguments.request(), |event| event.text())
+}
+
+impl SubscribeArgs {
+    fn request(&self) -> SubscribeRequest {
+        let mut request = SubscribeRequest {
+            channel: self.channel.clone(),
+            recoverable: true,
+            join_leave: true,
+            data: self.data.clone().unwrap_or_default().into(),
+            ..SubscribeRequest::default()
+        };
+        if let Some(Position { offset, epoch }) = self.since.clone() {
+            request.recover = true;
+            (request.offset, request.epoch) = (offset, epoch);
+        }
+        request
+    }
+}
+
+/// Listens to a channel until there is nothing more to be told. `text` writes lines for people.
+pub(super) fn listen(
+    watch: &Watch,
+    request: SubscribeRequest,
+    text: impl Fn(&Event<'_>) -> Option<String>,
+) -> Outcome {
+    let json = watch.json;
+    let mut listener = Listener::new(watch, request, |event: Event<'_>| {
+        if let Some(line) = if json { Some(event.json()) } else { text(&event) } {
             print(&line);
         }
     });
@@ -95,30 +131,16 @@ struct Listener<P> {
 }
 
 impl<P: FnMut(Event<'_>)> Listener<P> {
-    fn new(arguments: &SubscribeArgs, print: P) -> Self {
-        let encoding = if arguments.protobuf { Encoding::Protobuf } else { Encoding::Json };
+    fn new(watch: &Watch, mut request: SubscribeRequest, print: P) -> Self {
+        let encoding = if watch.protobuf { Encoding::Protobuf } else { Encoding::Json };
         let expose = |secret: &Option<Secret>| {
             secret.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default()
         };
-        let mut request = SubscribeRequest {
-            channel: arguments.channel.clone(),
-            token: expose(&arguments.sub_token),
-            recoverable: true,
-            join_leave: true,
-            ..SubscribeRequest::default()
-        };
-        if let Some(Position { offset, epoch }) = arguments.since.clone() {
-            request.recover = true;
-            (request.offset, request.epoch) = (offset, epoch);
-        }
+        request.token = expose(&watch.sub_token);
         Self {
-            target: Target {
-                url: arguments.url.clone(),
-                token: expose(&arguments.token),
-                encoding,
-            },
+            target: Target { url: watch.url.clone(), token: expose(&watch.token), encoding },
             request,
-            left: arguments.count,
+            left: watch.count,
             was_connected: false,
             failures: 0,
             print,

@@ -12,6 +12,8 @@ use crate::base::Encoding;
 use crate::channel::{Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::engine::MemoryOptions;
+use crate::geo::Zones;
+use crate::hooks::WebhookOptions;
 use crate::node::{Node, NodeOptions};
 use crate::protocol::{Command, ErrorCode, HistoryRequest, PublishRequest, SubscribeRequest};
 use crate::server::{ApiOptions, Server, ServerOptions};
@@ -33,6 +35,8 @@ impl Served {
             user_connection_limit: None,
             name: "test".to_owned(),
             memory: MemoryOptions::default(),
+            webhook: WebhookOptions::default(),
+            zones: Zones::default(),
         };
         let namespace = NamespaceOptions {
             presence: true,

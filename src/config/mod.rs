@@ -33,6 +33,7 @@ use crate::config::options::{Draft, OPTIONS};
 use crate::config::source::{Layer, Setting, Settings, printable};
 use crate::config::table::{Refused, Row};
 use crate::engine::MemoryOptions;
+use crate::hooks::WebhookOptions;
 use crate::server::{ServerOptions, TlsFiles};
 use crate::session::SessionOptions;
 
@@ -45,6 +46,9 @@ pub(crate) struct Config {
     pub(crate) subscription_token: Option<TokenOptions>,
     pub(crate) namespaces: Namespaces,
     pub(crate) engine: MemoryOptions,
+    pub(crate) webhook: WebhookOptions,
+    /// GeoJSON files with the node's own zones.
+    pub(crate) zone_files: Vec<String>,
     pub(crate) server: ServerOptions,
     pub(crate) node: NodeOptions,
     pub(crate) log: LogOptions,
@@ -124,6 +128,8 @@ impl Config {
             subscription_token: draft.subscription_enabled.then_some(draft.subscription),
             namespaces: Namespaces::new(draft.rules, without.options, namespaces),
             engine: draft.engine,
+            webhook: draft.webhook,
+            zone_files: draft.zone_files,
             server,
             node: draft.node,
             log: draft.log,

@@ -14,6 +14,7 @@ use crate::config::table::Kind::{
 };
 use crate::config::table::Row;
 use crate::engine::MemoryOptions;
+use crate::hooks::WebhookOptions;
 use crate::server::ServerOptions;
 use crate::session::{PersonalChannel, SessionOptions};
 
@@ -45,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) subscription: TokenOptions,
     pub(crate) rules: ChannelRules,
     pub(crate) engine: MemoryOptions,
+    pub(crate) webhook: WebhookOptions,
+    pub(crate) zone_files: Vec<String>,
     pub(crate) server: ServerOptions,
     pub(crate) certificate: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
@@ -64,6 +67,8 @@ impl Default for Draft {
             subscription: TokenOptions::default(),
             rules: ChannelRules::default(),
             engine: MemoryOptions::default(),
+            webhook: WebhookOptions::default(),
+            zone_files: Vec::new(),
             server: ServerOptions::default(),
             certificate: None,
             key: None,
@@ -377,6 +382,36 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         Inverse(|d| &mut d.server.api.enabled),
         "false",
         "Do not serve the server API.",
+    ),
+    Row::new(
+        "geo.zone_files",
+        List(|d| &mut d.zone_files),
+        "[]",
+        "GeoJSON files, each a FeatureCollection whose features are zones by their property name. The server API changes zones while the node runs.",
+    ),
+    Row::secret(
+        "webhook.secret",
+        TextOption(|d| &mut d.webhook.secret),
+        "",
+        "Signs webhooks (HMAC-SHA256); empty sends none.",
+    ),
+    Row::new(
+        "webhook.timeout",
+        Time(ms(10)..=HOUR, |d| &mut d.webhook.timeout),
+        "5s",
+        "How long one attempt at a webhook may take.",
+    ),
+    Row::new(
+        "webhook.retry_for",
+        Time(ms(0)..=DAY, |d| &mut d.webhook.retry_for),
+        "5m",
+        "For how long a webhook that was not taken is tried again, with growing pauses.",
+    ),
+    Row::new(
+        "webhook.queue_max",
+        Count(1..=1_000_000, |d| &mut d.webhook.queue_max),
+        "10000",
+        "Messages that wait for one address; further ones are dropped and counted.",
     ),
     Row::secret(
         "http_api.key",

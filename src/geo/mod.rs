@@ -3,7 +3,7 @@
 //! are great-circle metres on one sphere.
 
 mod area;
-mod cell;
+pub(crate) mod cell;
 mod detect;
 mod error;
 mod index;
@@ -14,11 +14,10 @@ mod point;
 mod points;
 mod zones;
 
-pub(crate) use area::{Area, Circle, Extent, Place, Relation, Vertex};
-pub(crate) use cell::{CellKey, FaceHint, HexGrid};
+pub(crate) use area::{Area, Circle, Place, Vertex};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
-pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, PointError, UnitVector};
+pub(crate) use point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
-pub(crate) use zones::Zones;
+pub(crate) use zones::{Zones, prepare as prepare_zones};

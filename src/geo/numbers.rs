@@ -118,3 +118,9 @@ fn moved(place: UnitVector, aside: UnitVector, far: f64) -> Point {
 }
 
 const ZERO: UnitVector = UnitVector { x: 0.0, y: 0.0, z: 0.0 };
+
+/// How many times as long a test runs where `NEARCAST_LONG` asks for the long form: `more` times.
+#[expect(clippy::disallowed_methods, reason = "a test is asked for its long form in this way")]
+pub(crate) fn long_runs<N: From<u8>>(more: N) -> N {
+    if std::env::var("NEARCAST_LONG").is_ok() { more } else { N::from(1) }
+}

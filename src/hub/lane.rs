@@ -314,10 +314,6 @@ impl<M: Mailbox> Lane<M> {
         Ok(())
     }
 
-    pub(crate) fn zones(&self) -> &Zones {
-        &self.zones
-    }
-
     fn join(&mut self, join: Join<M>, now: Now) {
         let channel = join.channel.clone();
         let view = join.delivery.view.clone();

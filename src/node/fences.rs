@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
+use tracing::debug;
 
-use crate::channel::{Channel, Fence};
+use crate::channel::{Channel, Fence, Publication};
 use crate::clock::Clock;
-use crate::engine::Broker;
+use crate::engine::{Broker, PublishOptions, Retention};
+use crate::hooks::Webhooks;
 use crate::hub::FenceNotice;
-use crate::session::Context;
+use crate::session::{Context, wire};
 use crate::telemetry::Metrics;
 
 /// One thing that a fence tells.
@@ -39,14 +42,47 @@ impl FenceOutlet {
     }
 }
 
-/// Publishes what fences tell, until there are no lanes any more.
+/// Publishes and sends what fences tell, in the order in which they tell it, until there are no lanes any
+/// more.
 pub(super) async fn publish(
     broker: Arc<dyn Broker>,
     mut told: mpsc::Receiver<Told>,
     context: watch::Receiver<Arc<Context>>,
     clock: Clock,
+    mut webhooks: Webhooks,
 ) {
     while let Some(Told { fence, channel, notice }) = told.recv().await {
-        let _ = (&broker, &context, &clock, fence, channel, notice);
+        let data = result(&fence, &channel, &notice);
+        if let Some(address) = &fence.webhook {
+            webhooks.send(address, data.clone());
+        }
+        let Some(results) = &fence.publish else { continue };
+        let namespace = context.borrow().namespaces.find(results.as_str()).cloned();
+        let Some(namespace) = namespace else {
+            debug!(fence = &*fence.name, channel = %results, "no namespace for results");
+            continue;
+        };
+        let publication =
+            Publication { data: result(&fence, &channel, &notice), ..Publication::default() };
+        let retention = Retention::of(&namespace.options);
+        let options = PublishOptions { retention, ..PublishOptions::default() };
+        if let Err(error) = broker.publish(results, publication, options, clock.now()).await {
+            debug!(%error, fence = &*fence.name, "a result was not published");
+        }
     }
+}
+
+/// What is told of a fence: the object as subscribers see it, with the fence and its channel.
+fn result(fence: &Fence, channel: &Channel, notice: &FenceNotice) -> Bytes {
+    let FenceNotice { object, happening, reason } = notice;
+    let head = serde_json::json!({ "fence": &*fence.name, "channel": channel.as_str() });
+    let mut json = head.to_string().into_bytes();
+    let shown = wire::shown(object, (Some(happening.name()), Some(reason.name())), None);
+    let mut rest = Vec::with_capacity(192);
+    shown.write(&mut rest);
+    // Two objects become one: the brace between them goes.
+    json.pop();
+    json.push(b',');
+    json.extend(rest.iter().skip(1));
+    json.into()
 }

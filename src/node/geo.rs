@@ -161,6 +161,10 @@ impl Node {
 
     /// The address of a webhook.
     pub(crate) fn check_webhook(&self, url: &str) -> Result<Arc<str>, ClientError> {
+        if self.options.webhook.secret.is_none() {
+            let why = "webhook: webhook.secret is not set, and unsigned ones are not sent";
+            return Err(ErrorCode::BadRequest.because(why));
+        }
         let is_web = url.starts_with("http://") || url.starts_with("https://");
         if !is_web || url.len() > limits::URL_BYTES {
             let most = limits::URL_BYTES;
@@ -260,7 +264,7 @@ async fn keep(mut inbox: mpsc::Receiver<ZoneMessage>, lanes: Lanes, mut zones: A
                     let input = Input::Zones { all: zones.clone(), changed: Some(name) };
                     lanes.send_all(&input).await;
                 }
-                drop(reply.send(done).err());
+                let _asker_is_gone = reply.send(done);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::channel::{Channel, Event};
 use crate::clock::Clock;
 use crate::engine::{EngineError, EventSink, Pending, Place};
 use crate::geo::Point;
-use crate::hub::{AreaChange, Input, Lane, LaneCounts, Output, Subscriber};
+use crate::hub::{AreaChange, Ignored, Input, Lane, LaneCounts, Output, Subscriber};
 use crate::telemetry::Metrics;
 
 /// What a lane's queue holds.
@@ -238,6 +238,12 @@ impl LaneTask {
         let fan_out = self.lane.apply(input, now);
         let posted = self.lane.take_posted();
         self.turn.posted += posted;
+        let Ignored { old, too_fast, no_room, stays } = self.lane.take_ignored();
+        for (why, count) in
+            [("old", old), ("too_fast", too_fast), ("no_room", no_room), ("stays", stays)]
+        {
+            self.surroundings.metrics.ignored(why, count);
+        }
         self.surroundings.metrics.delivered(posted);
         let Some(mut fan_out) = fan_out else {
             return self.turn.end_if_over().await;

@@ -1,10 +1,12 @@
 //! A session's mailbox: the one bounded queue through which lanes and the server reach it. Idle it
 //! holds no memory but itself. Why it is a lock and not a channel: `docs/decisions/0002-mailbox.md`.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::base::SubId;
 use crate::channel::{Mail, Sighting, Start};
 
 /// The sending and receiving end alike; clones share one queue. Any number of lanes post, one
@@ -17,6 +19,8 @@ struct Queue {
     mails: VecDeque<Mail>,
     bytes: usize,
     bytes_max: usize,
+    /// Entries that were left when it was last conflated; 0 once it was emptied.
+    conflated: usize,
     state: State,
     waker: Option<Waker>,
     /// The connection waits for its client to read: only an overflow is worth waking it for.
@@ -48,6 +52,7 @@ impl Mailbox {
             mails: VecDeque::new(),
             bytes: 0,
             bytes_max,
+            conflated: 0,
             state: State::Open,
             waker: None,
             blocked: false,
@@ -133,18 +138,24 @@ impl Queue {
 
     fn push(&mut self, mail: Mail) {
         self.bytes += cost(&mail);
+        self.mails.push_back(mail);
+        // Looked through only where there is twice as much as was left the last time, so that a
+        // client that does not read costs no more than its bytes.
+        if self.bytes > self.bytes_max && self.mails.len() > 2 * self.conflated {
+            conflate(&mut self.mails);
+            self.conflated = self.mails.len();
+            self.bytes = self.mails.iter().map(cost).sum();
+        }
         if self.bytes > self.bytes_max {
             self.state = State::Overflowed;
             self.clear();
-        } else {
-            self.mails.push_back(mail);
         }
     }
 
     fn take(&mut self, bytes: usize, batch: &mut VecDeque<Mail>) {
         if self.bytes <= bytes && batch.is_empty() {
             std::mem::swap(&mut self.mails, batch);
-            self.bytes = 0;
+            (self.bytes, self.conflated) = (0, 0);
             return;
         }
         let mut taken = 0;
@@ -157,12 +168,64 @@ impl Queue {
         self.bytes -= taken;
         if self.mails.is_empty() {
             self.mails = VecDeque::new();
+            self.conflated = 0;
         }
     }
 
     fn clear(&mut self) {
         self.mails = VecDeque::new();
         self.bytes = 0;
+    }
+}
+
+/// Of each object that a view is told of more than once, leaves the latest state at the place of
+/// the first telling. What is told of a moved area comes between: nothing is joined over it.
+fn conflate(mails: &mut VecDeque<Mail>) {
+    let mut first: HashMap<(SubId, Arc<str>), usize> = HashMap::new();
+    let mut kept: Vec<Option<Mail>> = Vec::with_capacity(mails.len());
+    for mail in mails.drain(..) {
+        let (sub, key) = match &mail {
+            Mail::Object { sub, change, is_transition: false, .. } => {
+                (*sub, change.object.fix.key.clone())
+            }
+            Mail::Moved { sub, .. } | Mail::Joined { sub, .. } => {
+                let moved = *sub;
+                first.retain(|(sub, _), _| *sub != moved);
+                kept.push(Some(mail));
+                continue;
+            }
+            _ => {
+                kept.push(Some(mail));
+                continue;
+            }
+        };
+        match first.entry((sub, key)) {
+            Entry::Vacant(entry) => {
+                entry.insert(kept.len());
+                kept.push(Some(mail));
+            }
+            Entry::Occupied(entry) => {
+                let at = *entry.get();
+                kept[at] = kept[at].take().and_then(|before| joined(before, mail));
+                if kept[at].is_none() {
+                    entry.remove();
+                }
+            }
+        }
+    }
+    mails.extend(kept.into_iter().flatten());
+}
+
+/// Two tellings of one object as one, or nothing.
+fn joined(before: Mail, next: Mail) -> Option<Mail> {
+    let Mail::Object { happening: first, reason: why, .. } = before else { return Some(next) };
+    match next {
+        Mail::Object { sub, happening, reason, change, distance, is_transition } => {
+            let happening = first.and_then(happening)?;
+            let reason = happening.reason(why, reason);
+            Some(Mail::Object { sub, happening, reason, change, distance, is_transition })
+        }
+        other => Some(other),
     }
 }
 
@@ -181,5 +244,72 @@ fn cost(mail: &Mail) -> usize {
         | Mail::Moved { .. }
         | Mail::Gap { .. }
         | Mail::Server(_) => ENTRY_BYTES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Moment;
+    use crate::channel::{Change, Fix, Happening, Object, Reason};
+    use crate::geo::LatLng;
+    use crate::hub::Mailbox as _;
+
+    fn told(sub: u32, key: &str, happening: Happening, lat: f64, is_transition: bool) -> Mail {
+        let fix = Fix {
+            key: key.into(),
+            point: LatLng::new(lat, 0.0).unwrap().into(),
+            accuracy: None,
+            speed_mps: None,
+            heading_deg: None,
+            time: None,
+            data: bytes::Bytes::new(),
+            tags: std::collections::BTreeMap::new(),
+            owner: None,
+            accepted: Moment(0),
+        };
+        let change = Arc::new(Change::new(Arc::new(Object { fix, suspect: false })));
+        let reason = Reason::Moved;
+        Mail::Object { sub: SubId(sub), happening, reason, change, distance: None, is_transition }
+    }
+
+    fn shown(mailbox: &Mailbox) -> Vec<String> {
+        let queue = mailbox.lock();
+        let show = |mail: &Mail| match mail {
+            Mail::Object { sub, happening, change, .. } => {
+                let fix = &change.object.fix;
+                format!("{} {} {} {}", sub.0, happening.name(), fix.key, fix.point.at.lat())
+            }
+            Mail::Gap { sub } => format!("gap {}", sub.0),
+            other => unreachable!("{other:?} is not posted here"),
+        };
+        queue.mails.iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_view_that_is_not_read_keeps_the_latest_of_each_object() {
+        let mailbox = Mailbox::new(40 * OBJECT_BYTES);
+        mailbox.post(told(1, "a", Happening::Enter, 0.0, false));
+        mailbox.post(told(2, "a", Happening::Exit, 0.0, false));
+        mailbox.post(Mail::Gap { sub: SubId(3) });
+        mailbox.post(told(1, "b", Happening::Enter, 0.5, false));
+        for step in 0..2000 {
+            mailbox.post(told(1, "a", Happening::Move, f64::from(step) / 1000.0, false));
+            mailbox.post(told(2, "a", Happening::Move, f64::from(step) / 1000.0, false));
+        }
+        mailbox.post(told(1, "b", Happening::Exit, 0.5, false));
+        conflate(&mut mailbox.lock().mails);
+        assert_eq!(shown(&mailbox), ["1 enter a 1.999", "2 move a 1.999", "gap 3"]);
+    }
+
+    #[test]
+    fn transitions_each_count_and_overflow_in_the_end() {
+        let mailbox = Mailbox::new(40 * OBJECT_BYTES);
+        for _ in 0..20 {
+            mailbox.post(told(1, "a", Happening::Enter, 0.0, true));
+            mailbox.post(told(1, "a", Happening::Exit, 0.0, true));
+        }
+        assert!(shown(&mailbox).len() < 40, "keys cost something as well");
+        assert_eq!(mailbox.lock().state, State::Overflowed);
     }
 }

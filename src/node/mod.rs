@@ -24,7 +24,8 @@ use crate::base::{SessionId, limits};
 use crate::channel::{Mail, ServerCommand};
 use crate::clock::Clock;
 use crate::engine::{Broker, MemoryEngine, MemoryOptions, MemoryPresence, Presence};
-use crate::geo::Zones;
+use crate::geo::{Zones, prepare_zones};
+use crate::hooks::{WebhookOptions, Webhooks};
 use crate::hub::Mailbox as _;
 use crate::protocol::{Disconnect, ErrorCode};
 use crate::session::Context;
@@ -51,6 +52,9 @@ pub(crate) struct NodeOptions {
     /// Shown in metrics and to the server API.
     pub(crate) name: String,
     pub(crate) memory: MemoryOptions,
+    pub(crate) webhook: WebhookOptions,
+    /// Of the node's own, at its start.
+    pub(crate) zones: Zones,
 }
 
 /// A running node.
@@ -91,7 +95,10 @@ impl Node {
         let surroundings =
             Surroundings { clock, metrics: metrics.clone(), fences, stop: stop.clone() };
         let lanes = Lanes::start(options.lanes, &tasks, &surroundings);
-        let zones = ZoneKeeper::start(&tasks, lanes.clone(), Zones::default());
+        if context.namespaces.have_geography() {
+            tasks.spawn_blocking(prepare_zones);
+        }
+        let zones = ZoneKeeper::start(&tasks, lanes.clone(), options.zones.clone());
         let directory = Directory::start(&tasks, options.user_connection_limit);
         let boot = boot();
         let broker = MemoryEngine::new(&options.memory, boot, Arc::new(lanes.clone()));
@@ -111,11 +118,19 @@ impl Node {
             draining: CancellationToken::new(),
             stop,
         });
+        let webhooks = Webhooks::new(
+            node.options.webhook.clone(),
+            clock,
+            node.metrics.clone(),
+            node.tasks.clone(),
+            node.stop.clone(),
+        );
         node.tasks.spawn(fences::publish(
             node.broker.clone(),
             told,
             node.context.subscribe(),
             clock,
+            webhooks,
         ));
         node.tasks.spawn(upkeep(node.clock, node.broker.clone(), node.stop.clone()));
         node

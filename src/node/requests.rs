@@ -90,6 +90,58 @@ impl Asker {
                 let leave = Input::Leave(Subscriber { channel: channel.clone(), session, sub });
                 node.lanes.send(&channel, leave).await;
             }
+            Request::Publish { channel, publication } => {
+                return self.publish(&channel, publication).await;
+            }
+            Request::History { channel, query } => return self.history(&channel, query).await,
+            Request::AddPresence { channel, details } => {
+                let client = self.origin.client;
+                return done(node.presence.add(&channel, client, details).await);
+            }
+            Request::RemovePresence { channel } => {
+                return done(node.presence.remove(&channel, self.origin.client).await);
+            }
+            Request::Presence { channel } => {
+                let members = node.presence.members(&channel).await;
+                return members.map_or(Answer::Unavailable, Answer::Presence);
+            }
+            Request::PresenceStats { channel } => {
+                let counts = node.presence.counts(&channel).await;
+                return counts.map_or(Answer::Unavailable, |counts| Answer::PresenceStats {
+                    clients: counts.clients,
+                    users: counts.users,
+                });
+            }
+            Request::Announce { channel, details, joined } => {
+                return done(node.broker.announce(&channel, details, joined).await);
+            }
+            request => return self.carry_out_geo(request).await,
+        }
+        Answer::Done
+    }
+
+    async fn enter(&self, user: String, single_connection: bool) -> Answer {
+        let entry = Entry {
+            session: self.origin.session,
+            client: self.origin.client,
+            user,
+            mailbox: self.mailbox.clone(),
+        };
+        let for_others = single_connection.then(|| ServerCommand::Disconnect {
+            code: Disconnect::CONNECTION_LIMIT.code,
+            reason: Disconnect::CONNECTION_LIMIT.reason.into_owned(),
+        });
+        match self.node.directory.enter(entry, for_others).await {
+            Entrance::Open => Answer::Done,
+            Entrance::OverLimit => Answer::OverLimit,
+            Entrance::ShuttingDown => Answer::ShuttingDown,
+        }
+    }
+
+    /// What is about areas and objects.
+    async fn carry_out_geo(&self, request: Request) -> Answer {
+        let (node, session) = (&self.node, self.origin.session);
+        match request {
             Request::Recall { user, device, channel, asked } => {
                 let owner = Owner { user, device, channel };
                 let now = node.clock.moment();
@@ -128,51 +180,9 @@ impl Asker {
                 return Answer::Objects(node.query(&channel, query).await);
             }
             Request::ZonesAt { at } => return Answer::Zones(node.zones_at(at).await),
-            Request::Publish { channel, publication } => {
-                return self.publish(&channel, publication).await;
-            }
-            Request::History { channel, query } => return self.history(&channel, query).await,
-            Request::AddPresence { channel, details } => {
-                let client = self.origin.client;
-                return done(node.presence.add(&channel, client, details).await);
-            }
-            Request::RemovePresence { channel } => {
-                return done(node.presence.remove(&channel, self.origin.client).await);
-            }
-            Request::Presence { channel } => {
-                let members = node.presence.members(&channel).await;
-                return members.map_or(Answer::Unavailable, Answer::Presence);
-            }
-            Request::PresenceStats { channel } => {
-                let counts = node.presence.counts(&channel).await;
-                return counts.map_or(Answer::Unavailable, |counts| Answer::PresenceStats {
-                    clients: counts.clients,
-                    users: counts.users,
-                });
-            }
-            Request::Announce { channel, details, joined } => {
-                return done(node.broker.announce(&channel, details, joined).await);
-            }
+            request => unreachable!("{request:?} is carried out elsewhere"),
         }
         Answer::Done
-    }
-
-    async fn enter(&self, user: String, single_connection: bool) -> Answer {
-        let entry = Entry {
-            session: self.origin.session,
-            client: self.origin.client,
-            user,
-            mailbox: self.mailbox.clone(),
-        };
-        let for_others = single_connection.then(|| ServerCommand::Disconnect {
-            code: Disconnect::CONNECTION_LIMIT.code,
-            reason: Disconnect::CONNECTION_LIMIT.reason.into_owned(),
-        });
-        match self.node.directory.enter(entry, for_others).await {
-            Entrance::Open => Answer::Done,
-            Entrance::OverLimit => Answer::OverLimit,
-            Entrance::ShuttingDown => Answer::ShuttingDown,
-        }
     }
 
     /// Done when every lane has applied it.

@@ -56,25 +56,12 @@ impl Session {
     }
 
     fn take_answer(&mut self, expected: Expected, answer: Answer, now: Now, actions: &mut Actions) {
+        let (expected, answer) = match self.take_geo_answer(expected, answer, actions) {
+            Some(rest) => rest,
+            None => return,
+        };
         let reply = match (expected, answer) {
-            (Expected::Nothing, _) => return,
-            (Expected::Recalled { sub, delivery }, answer) => {
-                let area = match answer {
-                    Answer::Recalled(area) => area,
-                    _ => None,
-                };
-                return self.recalled(sub, *delivery, area, actions);
-            }
-            (Expected::Call { id, call: Call::Objects }, Answer::Objects(found)) => {
-                return self.answer_objects(id, found, actions);
-            }
-            (Expected::Call { id, call: Call::Zones }, Answer::Zones(names)) => {
-                let zones = serde_json::json!({ "zones": names }).to_string();
-                return self.answer_call(id, zones.into(), actions);
-            }
-            (Expected::Call { id, call: Call::Done }, Answer::Done) => {
-                return self.answer_call(id, Bytes::from_static(b"{}"), actions);
-            }
+            (Expected::Nothing | Expected::Recalled { .. }, _) => return,
             (Expected::Entered, Answer::OverLimit) => {
                 return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
             }
@@ -133,5 +120,35 @@ impl Session {
             ) => return self.fail(id, ErrorCode::Internal.into(), actions),
         };
         self.reply(reply.0, reply.1, actions);
+    }
+
+    /// Takes an answer that is about areas or objects; any other comes back.
+    fn take_geo_answer(
+        &mut self,
+        expected: Expected,
+        answer: Answer,
+        actions: &mut Actions,
+    ) -> Option<(Expected, Answer)> {
+        match (expected, answer) {
+            (Expected::Recalled { sub, delivery }, Answer::Recalled(area)) => {
+                self.recalled(sub, *delivery, area, actions);
+            }
+            // The node is going down: what was remembered is of no use.
+            (Expected::Recalled { sub, delivery }, _) => {
+                self.recalled(sub, *delivery, None, actions);
+            }
+            (Expected::Call { id, call: Call::Objects }, Answer::Objects(found)) => {
+                self.answer_objects(id, found, actions);
+            }
+            (Expected::Call { id, call: Call::Zones }, Answer::Zones(names)) => {
+                let zones = serde_json::json!({ "zones": names }).to_string();
+                self.answer_call(id, zones.into(), actions);
+            }
+            (Expected::Call { id, call: Call::Done }, Answer::Done) => {
+                self.answer_call(id, Bytes::from_static(b"{}"), actions);
+            }
+            (expected, answer) => return Some((expected, answer)),
+        }
+        None
     }
 }

@@ -19,7 +19,7 @@ impl Session {
         }
         match mail {
             Mail::Push { sub, epoch, body } => return self.deliver(sub, epoch, body, actions),
-            Mail::Object { sub, happening, reason, change, distance } => {
+            Mail::Object { sub, happening, reason, change, distance, .. } => {
                 let telling = Telling { happening, reason, change, distance };
                 return self.tell_object(sub, telling, now, actions);
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::base::{ClientId, Encoding, limits};
-use crate::channel::{ClientDetails, DeltaBody, FilterPart, Publication, PushBody};
+use crate::channel::{ClientDetails, DeltaBody, FilterPart, Object, Publication, PushBody};
+use crate::geo::Metres;
+use crate::geo::json::Shown;
 use crate::protocol::{self, ClientInfo, FilterNode, encode_push_body, is_json, quoted};
 
 pub(crate) fn client_info(details: &ClientDetails) -> ClientInfo {
@@ -104,4 +106,25 @@ pub(crate) fn page(publications: &[Arc<Publication>]) -> Vec<protocol::Publicati
         })
         .map(|(_, one)| publication(one))
         .collect()
+}
+
+/// An object as deliveries show it, with the names of an event and its reason.
+pub(crate) fn shown<'a>(
+    object: &'a Object,
+    (event, reason): (Option<&'a str>, Option<&'a str>),
+    distance: Option<Metres>,
+) -> Shown<'a> {
+    let fix = &object.fix;
+    Shown {
+        event,
+        key: Some(&fix.key),
+        at: fix.point.at,
+        reason,
+        data: &fix.data,
+        distance,
+        accuracy: fix.accuracy,
+        speed_mps: fix.speed_mps,
+        heading_deg: fix.heading_deg,
+        time_ms: fix.time.map(|time| time.0),
+    }
 }

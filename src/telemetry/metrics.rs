@@ -24,6 +24,8 @@ pub(crate) struct Metrics {
     sent: IntCounterVec,
     sent_bytes: IntCounterVec,
     conflated: IntCounter,
+    ignored: IntCounterVec,
+    webhooks: IntCounterVec,
     fixes_dropped: IntCounter,
     fences_dropped: IntCounter,
     deliveries: IntCounter,
@@ -77,6 +79,12 @@ impl Metrics {
             conflated: total(
                 "geo_conflated",
                 "Changes overtaken by later ones before they were told",
+            ),
+            webhooks: by("outcome", "webhook_attempts", "Messages to webhooks, and attempts again"),
+            ignored: by(
+                "reason",
+                "geo_fixes_ignored",
+                "Fixes, or stays in fences, that did not count",
             ),
             fixes_dropped: total("geo_fixes_dropped", "Fixes without a reply that were wrong"),
             fences_dropped: total(
@@ -165,6 +173,16 @@ impl Metrics {
 
     pub(crate) fn conflated(&self, count: usize) {
         self.conflated.inc_by(count as u64);
+    }
+
+    pub(crate) fn ignored(&self, reason: &'static str, count: usize) {
+        if count > 0 {
+            self.ignored.with_label_values(&[reason]).inc_by(count as u64);
+        }
+    }
+
+    pub(crate) fn webhook(&self, outcome: &'static str) {
+        self.webhooks.with_label_values(&[outcome]).inc();
     }
 
     pub(crate) fn fix_dropped(&self) {

@@ -141,6 +141,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         data
     }
 
+    /// The data of the next publication, if one comes within so many milliseconds.
+    pub(crate) async fn publication_within(&mut self, milliseconds: u64) -> Option<Value> {
+        let patience = std::time::Duration::from_millis(milliseconds);
+        tokio::time::timeout(patience, self.publication()).await.ok()
+    }
+
     pub(crate) async fn next(&mut self) -> Heard {
         match self.inbox.pop_front() {
             Some(message) => Heard::Message(message),

@@ -63,7 +63,8 @@ pub(crate) fn unbounded(files: &Sources, queues: &[&str]) -> Vec<Finding> {
             findings.push(Finding::new(&file.path, line, format!("{path} has no bound")));
         }
         for token in file.product().map(|at| &file.tokens[at]) {
-            let word = token.text.to_lowercase();
+            // `Bound::Unbounded` is the open end of a range.
+            let word = &token.text;
             if word == "unbounded" || word.starts_with("unbounded_") || is_half(&token.text) {
                 let rule = format!("{} has no bound", token.text);
                 findings.push(Finding::new(&file.path, token.line, rule));

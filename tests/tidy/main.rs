@@ -27,14 +27,16 @@ use source::Sources;
 /// kept is decision 0001.
 const LAYERS: &[(&str, &[&str])] = &[
     ("base", &[]),
-    ("channel", &["base"]),
+    ("geo", &["base"]),
+    ("channel", &["base", "geo"]),
     ("protocol", &["base"]),
-    ("access", &["base", "channel"]),
-    ("hub", &["base", "channel"]),
-    ("session", &["access", "base", "channel", "protocol"]),
+    ("access", &["base", "channel", "geo"]),
+    ("hub", &["base", "channel", "geo"]),
+    ("session", &["access", "base", "channel", "geo", "protocol"]),
     ("clock", &["base"]),
     ("telemetry", &["base"]),
-    ("engine", &["base", "channel", "telemetry"]),
+    ("engine", &["base", "channel", "geo", "telemetry"]),
+    ("hooks", &["base", "clock", "telemetry"]),
     ("transport", &["base", "telemetry"]),
     ("node", NODE),
     ("server", SERVER),
@@ -49,6 +51,8 @@ const NODE: &[&str] = &[
     "channel",
     "clock",
     "engine",
+    "geo",
+    "hooks",
     "hub",
     "protocol",
     "session",
@@ -62,6 +66,8 @@ const SERVER: &[&str] = &[
     "channel",
     "clock",
     "engine",
+    "geo",
+    "hooks",
     "hub",
     "node",
     "protocol",
@@ -78,6 +84,8 @@ const CONFIG: &[&str] = &[
     "client",
     "clock",
     "engine",
+    "geo",
+    "hooks",
     "hub",
     "node",
     "protocol",
@@ -91,7 +99,7 @@ const CONFIG: &[&str] = &[
 const EVERY: &str = "all";
 
 /// Layers without IO, clock, randomness and async.
-const PURE: &[&str] = &["base", "channel", "protocol", "access", "hub", "session"];
+const PURE: &[&str] = &["base", "geo", "channel", "protocol", "access", "hub", "session"];
 
 /// What those never name. A `Duration` is a value and no clock.
 const IMPURE: &[&str] = &[
@@ -140,6 +148,8 @@ const OPTIONS: &[Options] = &[
         structs: &["ServerOptions", "TlsFiles", "ApiOptions", "WebSocketOptions"],
     },
     Options { file: "src/channel/namespace.rs", structs: &["NamespaceOptions", "Grants", "Allow"] },
+    Options { file: "src/channel/geo.rs", structs: &["GeoOptions"] },
+    Options { file: "src/hooks/options.rs", structs: &["WebhookOptions"] },
     Options { file: "src/channel/name.rs", structs: &["ChannelRules"] },
     Options { file: "src/access/token/mod.rs", structs: &["TokenOptions"] },
     Options { file: "src/node/mod.rs", structs: &["NodeOptions"] },

@@ -8,13 +8,13 @@ use crate::protocol::{ClientInfo, Publication, SubscribeResult, Unsubscribe};
 
 /// Something that happened in a channel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Event<'a> {
+pub(in crate::cli) struct Event<'a> {
     pub(super) channel: &'a str,
-    pub(super) kind: Kind<'a>,
+    pub(in crate::cli) kind: Kind<'a>,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind<'a> {
+pub(in crate::cli) enum Kind<'a> {
     Subscribed(&'a SubscribeResult),
     Publication(&'a Publication),
     Join(&'a ClientInfo),
@@ -39,6 +39,8 @@ enum Json<'a> {
         recoverable: bool,
         #[serde(skip_serializing_if = "Option::is_none")]
         recovered: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        data: Option<Box<RawValue>>,
     },
     Publication {
         #[serde(flatten)]
@@ -98,6 +100,7 @@ impl Event<'_> {
                 epoch: &result.epoch,
                 recoverable: result.recoverable,
                 recovered: result.was_recovering.then_some(result.recovered),
+                data: serde_json::from_slice(&result.data).ok(),
             },
             Kind::Publication(publication) => Json::Publication {
                 publication: Said {
@@ -120,7 +123,7 @@ impl Event<'_> {
     }
 
     /// A line for people; nothing where the terminal hears of it by other ways.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(in crate::cli) fn text(&self) -> Option<String> {
         match self.kind {
             Kind::Publication(publication) => Some(publication::line(publication)),
             Kind::Join(info) => Some(format!("+ {}", publication::name(info))),

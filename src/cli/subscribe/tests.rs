@@ -123,11 +123,12 @@ async fn recovers_what_was_missed_between_two_connections() {
     for encoding in [&["--protobuf"][..], &[]] {
         let (events, mut printed) = mpsc::channel(16);
         let words = [&["a", "--url", &url, "--token", &token, "--count", "3"], encoding].concat();
-        let mut listener = Listener::new(&arguments(&words), |event| {
-            if !matches!(event.kind, Kind::Join(_) | Kind::Leave(_)) {
-                events.try_send((event.text(), event.json())).unwrap();
-            }
-        });
+        let mut listener =
+            Listener::new(&arguments(&words).watch, arguments(&words).request(), |event| {
+                if !matches!(event.kind, Kind::Join(_) | Kind::Leave(_)) {
+                    events.try_send((event.text(), event.json())).unwrap();
+                }
+            });
         let mut api = ApiClient::open(&served.api(), None).await.unwrap();
         let drive = async {
             printed.recv().await.unwrap();
@@ -165,7 +166,10 @@ async fn begins_where_it_is_told_to() {
     let since = format!("2:{epoch}");
     let mut texts = Vec::new();
     let words = ["a", "--url", &served.url(), "--since", &since, "--count", "2"];
-    let mut listener = Listener::new(&arguments(&words), |event| texts.extend(event.text()));
+    let mut listener =
+        Listener::new(&arguments(&words).watch, arguments(&words).request(), |event| {
+            texts.extend(event.text())
+        });
     listener.listen().await.unwrap();
     assert_eq!(texts, ["3 1", "4 1"]);
 }
@@ -174,8 +178,12 @@ async fn begins_where_it_is_told_to() {
 async fn ends_where_coming_back_would_not_help() {
     let served = Served::start(SessionOptions::default(), None).await;
     let url = served.url();
-    let listen =
-        async |words: &[&str]| Listener::new(&arguments(words), |_| ()).listen().await.unwrap_err();
+    let listen = async |words: &[&str]| {
+        Listener::new(&arguments(words).watch, arguments(words).request(), |_| ())
+            .listen()
+            .await
+            .unwrap_err()
+    };
     let refused = listen(&["a", "--url", &url, "--token", "no.such.token"]).await;
     assert!(refused.contains("invalid token") && refused.ends_with("(3500)"), "{refused}");
     let open = Served::open().await;

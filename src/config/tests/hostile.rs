@@ -51,6 +51,7 @@ fn secrets_are_marked() {
         [
             "client.token.hmac_secret_key",
             "client.subscription_token.hmac_secret_key",
+            "webhook.secret",
             "http_api.key"
         ]
     );

@@ -1,5 +1,7 @@
 //! GeoJSON geometries (RFC 7946).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::fields::{Fields, not, number};
@@ -11,17 +13,40 @@ use crate::geo::point::{LatLng, Metres, Point};
 /// A geometry as the set of its places: points are circles of radius 0, lines routes of width 0.
 /// At most [`limits::POLYGON_VERTICES`] positions in all.
 pub(crate) fn geometry(value: &Value) -> Result<Area, GeoError> {
-    read(value, &mut Budget(limits::POLYGON_VERTICES), 0)
+    read(value, &mut Budget::of(limits::POLYGON_VERTICES), 0)
+}
+
+/// The features of a FeatureCollection by their property `name`, as an operator's file has them:
+/// at most [`limits::SHAPE_VERTICES`] positions in each.
+pub(crate) fn features(text: &[u8]) -> Result<Vec<(Arc<str>, Area)>, GeoError> {
+    let value = super::fields::parse(text)?;
+    let features = Fields::any(&value)?.need("features")?;
+    let feature = |feature: &Value| {
+        let fields = Fields::any(feature)?;
+        let properties = Fields::any(fields.need("properties")?);
+        let name = properties.and_then(|properties| properties.need_text("name"));
+        let name = name.map_err(|fault| fault.within("properties"))?;
+        let budget = &mut Budget::of(limits::SHAPE_VERTICES);
+        let area = read(fields.need("geometry")?, budget, 0);
+        Ok((Arc::from(name), area.map_err(|fault| fault.within("geometry"))?))
+    };
+    list(features, 0).and_then(|list| each(list, feature)).map_err(|fault| fault.within("features"))
 }
 
 /// What is left of the positions that one geometry may have.
-struct Budget(usize);
+struct Budget {
+    left: usize,
+    most: usize,
+}
 
 impl Budget {
+    fn of(most: usize) -> Self {
+        Self { left: most, most }
+    }
+
     fn take(&mut self, count: usize) -> Result<(), GeoError> {
-        let most = limits::POLYGON_VERTICES;
-        self.0 = self.0.checked_sub(count).ok_or_else(|| {
-            GeoError::new("", format_args!("more than {most} positions in one geometry"))
+        self.left = self.left.checked_sub(count).ok_or_else(|| {
+            GeoError::new("", format_args!("more than {} positions in one geometry", self.most))
         })?;
         Ok(())
     }
@@ -85,7 +110,7 @@ fn coordinates_of(kind: &str, value: &Value, budget: &mut Budget) -> Result<Area
 
 /// Lines of a route: a LineString or a MultiLineString.
 pub(super) fn lines(value: &Value) -> Result<Vec<Vec<LatLng>>, GeoError> {
-    let budget = &mut Budget(limits::POLYGON_VERTICES);
+    let budget = &mut Budget::of(limits::POLYGON_VERTICES);
     let fields = Fields::any(value)?;
     let coordinates = fields.need("coordinates")?;
     let lines = match fields.need_text("type")? {

@@ -13,13 +13,12 @@ mod view;
 pub(crate) use area::{AreaLimits, AreaSpec};
 pub(crate) use fields::{Fields, parse};
 pub(crate) use fix::FixSpec;
-pub(crate) use geojson::geometry;
+pub(crate) use geojson::{features, geometry};
 pub(crate) use out::Shown;
 pub(crate) use place::{
-    Located, PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of,
-    round, snap,
+    PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of, round, snap,
 };
-pub(crate) use view::{ViewSpec, detect};
+pub(crate) use view::{ViewSpec, detect, is_nothing};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::area::{AreaLimits, AreaSpec};
-use super::fields::{self, Fields, number};
+use super::fields::{Fields, number};
 use super::geojson;
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;

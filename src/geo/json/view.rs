@@ -60,7 +60,7 @@ impl ViewSpec {
     }
 
     pub(crate) fn parse(data: &[u8], limits: &AreaLimits) -> Result<Self, GeoError> {
-        if data.is_empty() {
+        if is_nothing(data) {
             return Err(GeoError::new("data", "missing: a geo channel wants an area"));
         }
         let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
@@ -103,6 +103,11 @@ impl ViewSpec {
             filter: fields.find("where").cloned(),
         })
     }
+}
+
+/// Whether there is no data: some SDKs say null.
+pub(crate) fn is_nothing(data: &[u8]) -> bool {
+    matches!(data.trim_ascii(), b"" | b"null")
 }
 
 /// Hysteresis, approach and the least move are local.

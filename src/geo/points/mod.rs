@@ -8,7 +8,7 @@ use h3o::Resolution;
 
 use super::area::{Area, Circle};
 use super::cell::{CellKey, Covered, FaceHint, HexGrid};
-use super::point::{FARTHEST, Metres, Point, UnitVector, chord_squared_of};
+use super::point::{FARTHEST, Metres, Point, chord_squared_of};
 
 /// Points by number. Numbers are small and reused: the index of a slot that its owner keeps.
 #[derive(Debug)]
@@ -83,6 +83,7 @@ impl PointIndex {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
     }

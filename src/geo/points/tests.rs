@@ -22,7 +22,7 @@ impl Pair {
     }
 
     fn check_nearest(&self, to: &Point, count: usize, within: Option<Metres>, seed: u64) {
-        let accepts = |id: u32| id % 5 != 0;
+        let accepts = |id: u32| !id.is_multiple_of(5);
         let mut expected: Vec<(u32, Metres)> = self
             .points
             .iter()

@@ -59,13 +59,14 @@ pub(super) struct Rules {
     approach: Metres,
 }
 
-/// The fences that tell one thing, found by their areas.
+/// The fences that tell one thing.
 #[derive(Debug, Default)]
 struct Told {
-    areas: AreaIndex,
     fences: BTreeSet<u32>,
-    /// The farthest from which any of them has something to tell.
-    reach: Metres,
+    /// By circles that have every place from which a fence has something to tell.
+    caps: AreaIndex,
+    /// By their areas.
+    areas: AreaIndex,
 }
 
 /// What a fence remembers of an object.
@@ -161,7 +162,7 @@ impl Fences {
         self.areas.insert(id, area.clone());
         let crossed = rules.detect.has(Transition::Cross).then(|| area.clone());
         let neared = rules.detect.has(Transition::Approach).then_some(area);
-        self.crossed.set(id, crossed, Metres(0.0));
+        self.crossed.set(id, crossed, STEP);
         self.neared.set(id, neared, rules.approach);
         if rules.detect.has(Transition::Outside) {
             self.anywhere.insert(id);
@@ -174,8 +175,8 @@ impl Fences {
     pub(super) fn remove(&mut self, of: &Of) {
         let Some((id, _)) = self.fences.remove(of) else { return };
         self.areas.remove(id);
-        self.crossed.set(id, None, Metres(0.0));
-        self.neared.set(id, None, Metres(0.0));
+        self.crossed.set(id, None, STEP);
+        self.neared.set(id, None, STEP);
         self.anywhere.remove(&id);
         for object in self.objects_of(id) {
             self.forget(object, id);
@@ -264,12 +265,11 @@ impl Fences {
         if let Some(to) = look.to {
             let to = to.fix.point;
             self.areas.matches(&Place { at: to, shape: None }, &mut ids);
-            self.neared.around(to, self.neared.reach, &mut ids);
+            self.neared.from(to, &mut ids);
             if let Some(from) = look.from
                 && look.may_cross()
             {
-                let middle = middle(from.fix.point, to);
-                self.crossed.around(middle, middle.distance(&to), &mut ids);
+                self.crossed.along(from.fix.point, to, &mut ids);
             }
             ids.extend(&self.anywhere);
         }
@@ -327,7 +327,7 @@ impl Fences {
         ];
         for (transition, happens) in told {
             if happens && detect.has(transition) {
-                let reason = if transition == Transition::Enter { why_enter } else { why_exit };
+                let reason = if transition == Transition::Exit { why_exit } else { why_enter };
                 found.push(Found { transition, of: of.clone(), object: look.slot, reason });
             }
         }
@@ -371,8 +371,11 @@ impl Guard {
 
     fn is_crossed(&self, look: &Look<'_>, to: &Object) -> bool {
         let Some(from) = look.from.filter(|_| look.may_cross()) else { return false };
+        let (from, to) = (&from.fix.point, &to.fix.point);
+        // The distance is cheaper, and most ways are too short.
         self.rules.detect.has(Transition::Cross)
-            && self.area.meets_way(&from.fix.point, &to.fix.point)
+            && self.area.edge_distance(to) <= doubtful(from.distance(to).0)
+            && self.area.meets_way(from, to)
     }
 }
 
@@ -412,35 +415,53 @@ impl Look<'_> {
 }
 
 impl Told {
-    /// Adds a fence or moves it; without an area it is none of these.
-    fn set(&mut self, id: u32, area: Option<Arc<Area>>, reach: Metres) {
+    /// Adds a fence that has something to tell from so far, or moves it; without an area it is none
+    /// of these.
+    fn set(&mut self, id: u32, area: Option<Arc<Area>>, margin: Metres) {
         match area {
             Some(area) => {
-                self.areas.insert(id, area);
+                let cap = area.cap().map(|(center, radius)| {
+                    Area::Circle(Circle::new(center, doubtful(radius.0 + margin.0)))
+                });
                 self.fences.insert(id);
-                self.reach = Metres(self.reach.0.max(reach.0));
+                self.caps.insert(id, Arc::new(cap.unwrap_or_default()));
+                self.areas.insert(id, area);
             }
-            None => {
-                if self.fences.remove(&id) {
-                    self.areas.remove(id);
-                }
-                if self.fences.is_empty() {
-                    self.reach = Metres(0.0);
-                }
+            None if self.fences.remove(&id) => {
+                self.caps.remove(id);
+                self.areas.remove(id);
             }
+            None => {}
         }
     }
 
-    /// Appends those that have a place at most `radius` from a point, and perhaps others.
-    fn around(&mut self, center: Point, radius: Metres, found: &mut Vec<u32>) {
+    /// Appends those that have something to tell from a place, and perhaps others.
+    fn from(&mut self, at: Point, found: &mut Vec<u32>) {
+        if !self.fences.is_empty() {
+            self.caps.matches(&Place { at, shape: None }, found);
+        }
+    }
+
+    /// Appends those that a way meets, and perhaps others. What a short one meets is not far from
+    /// its end.
+    fn along(&mut self, from: Point, to: Point, found: &mut Vec<u32>) {
         if self.fences.is_empty() {
             return;
         }
-        // Distances are exact to rounding, and what is decided here is decided again.
-        let circle = Circle::new(center, Metres(radius.0 * (1.0 + 1e-9) + 1e-3));
+        if from.distance(&to) <= STEP {
+            return self.caps.matches(&Place { at: to, shape: None }, found);
+        }
+        let middle = middle(from, to);
+        let circle = Circle::new(middle, doubtful(middle.distance(&to).0));
         let shape = Some(Arc::new(Area::Circle(circle)));
-        self.areas.matches(&Place { at: center, shape }, found);
+        self.areas.matches(&Place { at: middle, shape }, found);
     }
+}
+
+/// A little more: distances are exact to rounding and edges of polygons to a metre, and what is
+/// found by them is decided again.
+fn doubtful(distance: f64) -> Metres {
+    Metres(distance * (1.0 + 1e-9) + 2.0)
 }
 
 /// In the order in which they are told.
@@ -460,3 +481,5 @@ fn middle(one: Point, other: Point) -> Point {
 
 const HYSTERESIS: Metres = Metres(20.0);
 const APPROACH: Metres = Metres(200.0);
+/// A way up to so long is short.
+const STEP: Metres = Metres(200.0);

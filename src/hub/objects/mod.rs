@@ -15,7 +15,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::fences::{Fences, Mover, Of, Rules};
+use self::fences::{Fences, Mover, Of};
 use self::followers::Followers;
 use self::hide::Hide;
 use self::table::{Step, Table, Unfit};
@@ -111,7 +111,9 @@ impl<M: Mailbox> ObjectRoom<M> {
         if view.detect.is_some() && self.fences.is_full() {
             return Err(Refusal::TooManyFences(limits::FENCES));
         }
-        let (slot, snapshot) = self.views.add(viewer, self.options.objects_max, &self.table)?;
+        let most = self.options.objects_max;
+        let most = view.limit.map_or(most, |limit| limit.min(most));
+        let (slot, snapshot) = self.views.add(viewer, most, &self.table)?;
         mailbox.post(Mail::Joined { sub, at: Start::Objects(snapshot) });
         self.guard(slot, (Mover::Area, Reason::Snapshot), turn);
         Ok(())
@@ -285,7 +287,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         self.views.tell(&mut telling, &self.table, turn);
         self.tell_guards(&mut telling, turn);
         let at = step.after.as_ref().map(|object| object.fix.point);
-        if step.before.as_ref().map(|object| object.fix.point) != at {
+        if !step.is_still() {
             self.followers.tell(&step.object().fix.key, at, turn.outputs);
         }
     }

@@ -34,6 +34,7 @@ impl<M: Mailbox> ObjectRoom<M> {
     }
 
     /// The object as it is now, if it is to be seen.
+    #[cfg(test)]
     pub(crate) fn object(&self, key: &str) -> Option<&Arc<Object>> {
         self.table.seen(self.table.find(key)?)
     }

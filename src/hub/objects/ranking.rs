@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::table::Table;
+use super::table::{Step, Table};
 use super::viewer::{Kind, Scope, Standing, Telling, Viewer};
 use crate::channel::{AreaSource, Happening, around};
-use crate::geo::{Area, FARTHEST};
+use crate::geo::{Area, FARTHEST, Metres, Point};
 use crate::hub::lane::{Mailbox, Turn};
 
 #[derive(Debug)]
@@ -35,6 +35,39 @@ pub(super) fn rank<M: Mailbox>(viewer: &Viewer<M>, scope: &Scope, table: &Table)
     let mut slots: Vec<u32> = nearest.iter().map(|(slot, _)| *slot).collect();
     slots.sort_unstable();
     Some(Ranked { slots, reach: Arc::new(around(Some(to), reach)) })
+}
+
+/// The list after a step. All others are looked through only where a full list has lost one: what
+/// is not in it is farther than its last, and a list that is not full has all there is.
+pub(super) fn rerank<M: Mailbox>(viewer: &Viewer<M>, step: &Step, table: &Table) -> Option<Ranked> {
+    let Kind::Nearest { ranked } = &viewer.kind else { return None };
+    let AreaSource::Nearest { count, to, within } = viewer.scope.source else { return None };
+    let is_in = step.after.as_ref().is_some_and(|object| viewer.sees(object));
+    let at = ranked.binary_search(&step.slot);
+    if at.is_ok() && !is_in && ranked.len() >= count {
+        return rank(viewer, &viewer.scope, table);
+    }
+    let mut slots = ranked.clone();
+    match at {
+        Ok(at) if !is_in => drop(slots.remove(at)),
+        Err(at) if is_in => slots.insert(at, step.slot),
+        Ok(_) | Err(_) => {}
+    }
+    if slots.len() > count {
+        let last = farthest(&slots, &to, table);
+        slots.retain(|slot| last.is_none_or(|(_, last)| *slot != last));
+    }
+    let last = farthest(&slots, &to, table).filter(|_| slots.len() >= count);
+    let reach = last.map_or(within.unwrap_or(FARTHEST), |(distance, _)| distance);
+    Some(Ranked { slots, reach: Arc::new(around(Some(to), reach)) })
+}
+
+fn farthest(slots: &[u32], to: &Point, table: &Table) -> Option<(Metres, u32)> {
+    let distance = |slot: &u32| Some((to.distance(&table.seen(*slot)?.fix.point), *slot));
+    slots
+        .iter()
+        .filter_map(distance)
+        .max_by(|one, other| one.0.0.total_cmp(&other.0.0).then(one.1.cmp(&other.1)))
 }
 
 /// Tells what a step did to the list; `is_in` says whether its object was in the circle before and

@@ -78,6 +78,12 @@ impl Step {
         is_seen.then_some(Self { slot, before, after, reason })
     }
 
+    /// Whether the object is where it was.
+    pub(super) fn is_still(&self) -> bool {
+        let place = |object: &Option<Arc<Object>>| object.as_ref().map(|object| object.fix.point);
+        place(&self.before) == place(&self.after)
+    }
+
     /// The object as those may know it who see it now or did so before.
     pub(super) fn object(&self) -> &Arc<Object> {
         let seen = self.after.as_ref().or(self.before.as_ref());
@@ -168,6 +174,7 @@ impl Table {
         self.visible.nearest(to, count, within, accepts)
     }
 
+    #[cfg(test)]
     pub(super) fn visible(&self) -> impl Iterator<Item = (u32, &Arc<Object>)> {
         let entries = self.objects.iter().filter(|(_, entry)| entry.is_visible);
         entries.map(|(slot, entry)| (slot, &entry.object))
@@ -176,6 +183,25 @@ impl Table {
     /// Slots and places of all objects, hidden ones too.
     pub(super) fn places(&self) -> impl Iterator<Item = (u32, Point)> {
         self.objects.iter().map(|(slot, entry)| (slot, entry.object.fix.point))
+    }
+
+    /// What must always hold.
+    #[cfg(test)]
+    pub(super) fn check(&self) {
+        let visible = self.visible().count();
+        assert_eq!(self.visible.len(), visible, "what is to be seen is in the index");
+        let entries = self.objects.iter().map(|(_, entry)| entry);
+        assert_eq!(self.owned.len(), entries.filter(|entry| entry.owner.is_some()).count());
+        let (mut queued, mut next) = (0, self.queue.map(|queue| queue.oldest));
+        while let Some(slot) = next {
+            queued += 1;
+            let entry = self.entry(slot);
+            if entry.newer.is_none() {
+                assert_eq!(self.queue.map(|queue| queue.newest), Some(slot));
+            }
+            next = entry.newer;
+        }
+        assert_eq!(queued, self.objects.len(), "each object waits for its end once");
     }
 
     /// Hides an object or shows it; `None` where that is so already.

@@ -80,6 +80,17 @@ impl<M: Mailbox> Viewer<M> {
         Self { position: view.position, member, view, scope, kind }
     }
 
+    /// Whether it is told of all that is in its area, and of nothing but that.
+    pub(super) fn is_lean(&self) -> bool {
+        let View { within, distance, filter, .. } = &*self.view;
+        self.kind == Kind::Area
+            && !distance
+            && within.is_none()
+            && filter.is_none()
+            && self.member.delivery.tags.is_none()
+            && self.scope.except.is_none()
+    }
+
     pub(super) fn view(&self) -> &View {
         &self.view
     }
@@ -87,6 +98,10 @@ impl<M: Mailbox> Viewer<M> {
     /// Whether an object would be seen if it is in the area.
     pub(super) fn admits(&self, scope: &Scope, object: &Object) -> bool {
         self.allows(scope, object) && self.wants(object)
+    }
+
+    pub(super) fn sees(&self, object: &Object) -> bool {
+        self.scope.area.contains(&object.fix.point) && self.admits(&self.scope, object)
     }
 
     /// `is_in` says whether the object is in the area.
@@ -118,16 +133,9 @@ impl<M: Mailbox> Viewer<M> {
         standing: (Standing, Standing),
         turn: &mut Turn<'_>,
     ) {
-        let step = telling.step;
-        let told = match standing {
-            (Standing::Seen, Standing::Seen) => (Happening::Move, Reason::Moved),
-            (Standing::Seen, Standing::Unwanted) => (Happening::Exit, Reason::Filter),
-            (Standing::Seen, Standing::Away) => (Happening::Exit, step.reason_of_exit()),
-            (Standing::Unwanted, Standing::Seen) => (Happening::Enter, Reason::Filter),
-            (Standing::Away, Standing::Seen) => (Happening::Enter, step.reason_of_enter()),
-            (Standing::Away | Standing::Unwanted, Standing::Away | Standing::Unwanted) => return,
-        };
-        self.post(told, telling.change_for(self).clone(), turn);
+        if let Some(told) = telling.step.told(standing) {
+            self.post(told, telling.change_for(self).clone(), turn);
+        }
     }
 
     /// Tells what another area means for one object.
@@ -145,7 +153,15 @@ impl<M: Mailbox> Viewer<M> {
     ) {
         let distance = self.distance(&self.scope, &change.object);
         let sub = self.member.sub;
-        self.member.mailbox.post(Mail::Object { sub, happening, reason, change, distance });
+        let is_transition = matches!(self.kind, Kind::Detect);
+        self.member.mailbox.post(Mail::Object {
+            sub,
+            happening,
+            reason,
+            change,
+            distance,
+            is_transition,
+        });
         turn.posted += 1;
     }
 
@@ -189,6 +205,20 @@ impl<M: Mailbox> Viewer<M> {
 }
 
 impl Step {
+    /// What happened to the object for somebody, by how it stood and stands.
+    pub(super) fn told(&self, standing: (Standing, Standing)) -> Option<(Happening, Reason)> {
+        Some(match standing {
+            (Standing::Seen, Standing::Seen) => (Happening::Move, Reason::Moved),
+            (Standing::Seen, Standing::Unwanted) => (Happening::Exit, Reason::Filter),
+            (Standing::Seen, Standing::Away) => (Happening::Exit, self.reason_of_exit()),
+            (Standing::Unwanted, Standing::Seen) => (Happening::Enter, Reason::Filter),
+            (Standing::Away, Standing::Seen) => (Happening::Enter, self.reason_of_enter()),
+            (Standing::Away | Standing::Unwanted, Standing::Away | Standing::Unwanted) => {
+                return None;
+            }
+        })
+    }
+
     fn reason_of_enter(&self) -> Reason {
         if self.before.is_none() { self.reason } else { Reason::Moved }
     }
@@ -207,6 +237,12 @@ impl<'a> Telling<'a> {
         self.step
     }
 
+    /// For whom may know where the object is.
+    pub(super) fn change(&mut self) -> &Arc<Change> {
+        let object = self.step.object();
+        self.change.get_or_insert_with(|| Arc::new(Change::new(object.clone())))
+    }
+
     /// A viewer that is not allowed to see where the object went is told where it last saw it.
     pub(super) fn change_for<M: Mailbox>(&mut self, viewer: &Viewer<M>) -> &Arc<Change> {
         let object = self.step.object();
@@ -214,7 +250,7 @@ impl<'a> Telling<'a> {
             Some(before) if !viewer.may_know(&object.fix.point) => {
                 self.before.get_or_insert_with(|| Arc::new(Change::new(before.clone())))
             }
-            _ => self.change.get_or_insert_with(|| Arc::new(Change::new(object.clone()))),
+            _ => self.change(),
         }
     }
 }

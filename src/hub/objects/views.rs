@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::ranking::{self, Ranked};
 use super::table::Table;
-use super::viewer::{Kind, Scope, Telling, Viewer};
+use super::viewer::{Kind, Scope, Standing, Telling, Viewer};
 use crate::base::{SessionId, SubId};
-use crate::channel::{Happening, Moved, Object, Refusal, Sighting};
-use crate::geo::{AreaIndex, Place, Point};
+use crate::channel::{Happening, Mail, Moved, Object, Refusal, Sighting};
+use crate::geo::{AreaIndex, Place};
 use crate::hub::lane::{Mailbox, Turn};
 use crate::hub::members::Slots;
 
@@ -17,6 +17,9 @@ use crate::hub::members::Slots;
 pub(super) struct Views<M> {
     viewers: Slots<(SessionId, SubId), Viewer<M>>,
     areas: AreaIndex,
+    /// By slot, those viewers that are told of all that is in their area: what is most often told
+    /// looks at nothing else.
+    lean: Vec<Option<Lean<M>>>,
     /// Who has the place of a step's beginning and of its end, kept for their room.
     was: Vec<u32>,
     is: Vec<u32>,
@@ -24,11 +27,19 @@ pub(super) struct Views<M> {
     unranked: Vec<(u32, bool, bool)>,
 }
 
+/// A viewer for whom its area alone decides.
+#[derive(Debug)]
+struct Lean<M> {
+    sub: SubId,
+    mailbox: M,
+}
+
 impl<M: Mailbox> Views<M> {
     pub(super) fn new() -> Self {
         Self {
             viewers: Slots::default(),
             areas: AreaIndex::default(),
+            lean: Vec::new(),
             was: Vec::new(),
             is: Vec::new(),
             unranked: Vec::new(),
@@ -78,6 +89,7 @@ impl<M: Mailbox> Views<M> {
         if is_by_place {
             self.areas.insert(slot, area);
         }
+        self.slim(slot);
         Ok((slot, sightings.into()))
     }
 
@@ -86,6 +98,11 @@ impl<M: Mailbox> Views<M> {
         if viewer.kind != Kind::Detect {
             self.areas.remove(slot);
         }
+        self.lean[index(slot)] = None;
+        if self.viewers.len() == 0 {
+            // What once was large gives its memory back.
+            self.lean = Vec::new();
+        }
         Some(slot)
     }
 
@@ -93,18 +110,27 @@ impl<M: Mailbox> Views<M> {
     pub(super) fn tell(&mut self, telling: &mut Telling<'_>, table: &Table, turn: &mut Turn<'_>) {
         let step = telling.step();
         find(&mut self.areas, step.before.as_ref(), &mut self.was);
-        find(&mut self.areas, step.after.as_ref(), &mut self.is);
-        let (viewers, unranked) = (&self.viewers, &mut self.unranked);
+        if step.is_still() {
+            self.is.clone_from(&self.was);
+        } else {
+            find(&mut self.areas, step.after.as_ref(), &mut self.is);
+        }
+        let (viewers, lean, unranked) = (&self.viewers, &self.lean, &mut self.unranked);
         each_of(&self.was, &self.is, |slot, was, is| {
+            if let Some(lean) = &lean[index(slot)] {
+                return lean.tell(telling, (was, is), turn);
+            }
             let viewer = viewers.get(slot).expect("what is indexed is there");
             match viewer.kind {
                 Kind::Nearest { .. } => unranked.push((slot, was, is)),
                 Kind::Area | Kind::Detect => viewer.tell(telling, (was, is), turn),
             }
         });
-        for (slot, was, is) in std::mem::take(&mut self.unranked) {
+        let mut unranked = std::mem::take(&mut self.unranked);
+        for (slot, was, is) in unranked.drain(..) {
             self.rank(slot, (was, is), telling, table, turn);
         }
+        self.unranked = unranked;
     }
 
     /// Gives a viewer another area; what came in and what went out by that.
@@ -134,6 +160,7 @@ impl<M: Mailbox> Views<M> {
         let added = sighted(viewer, &scope, &come, table);
         self.areas.insert(slot, scope.area.clone());
         viewer.keep(scope, after);
+        self.slim(slot);
         Ok(Moved { added, removed })
     }
 
@@ -150,6 +177,18 @@ impl<M: Mailbox> Views<M> {
         }
     }
 
+    /// Notes whether a viewer is lean.
+    fn slim(&mut self, slot: u32) {
+        let viewer = self.viewers.get(slot).expect("who is slimmed is there");
+        let lean = viewer
+            .is_lean()
+            .then(|| Lean { sub: viewer.member.sub, mailbox: viewer.member.mailbox.clone() });
+        if self.lean.len() <= index(slot) {
+            self.lean.resize_with(index(slot) + 1, || None);
+        }
+        self.lean[index(slot)] = lean;
+    }
+
     fn rank(
         &mut self,
         slot: u32,
@@ -159,7 +198,7 @@ impl<M: Mailbox> Views<M> {
         turn: &mut Turn<'_>,
     ) {
         let viewer = self.viewers.get_mut(slot).expect("what is indexed is there");
-        let Some(Ranked { slots, reach }) = ranking::rank(viewer, &viewer.scope, table) else {
+        let Some(Ranked { slots, reach }) = ranking::rerank(viewer, telling.step(), table) else {
             return;
         };
         ranking::tell(viewer, &slots, is_in, telling, table, turn);
@@ -169,6 +208,24 @@ impl<M: Mailbox> Views<M> {
             self.areas.insert(slot, reach);
         }
         viewer.keep(scope, slots);
+    }
+}
+
+impl<M: Mailbox> Lean<M> {
+    fn tell(&self, telling: &mut Telling<'_>, is_in: (bool, bool), turn: &mut Turn<'_>) {
+        let standing = |is_in| if is_in { Standing::Seen } else { Standing::Away };
+        let standing = (standing(is_in.0), standing(is_in.1));
+        let Some((happening, reason)) = telling.step().told(standing) else { return };
+        let (sub, change, distance) = (self.sub, telling.change().clone(), None);
+        self.mailbox.post(Mail::Object {
+            sub,
+            happening,
+            reason,
+            change,
+            distance,
+            is_transition: false,
+        });
+        turn.posted += 1;
     }
 }
 
@@ -245,4 +302,8 @@ fn each_of(was: &[u32], is: &[u32], mut each: impl FnMut(u32, bool, bool)) {
         let in_is = is.next_if(|slot| **slot == next).is_some();
         each(next, in_was, in_is);
     }
+}
+
+fn index(slot: u32) -> usize {
+    usize::try_from(slot).expect("addresses have 32 bits or more")
 }

@@ -78,12 +78,11 @@ impl Backlog {
         let key = telling.change.object.fix.key.clone();
         if let Some(sighting) = self.snapshot.get_mut(&key) {
             self.skipped += 1;
-            match telling.happening {
-                Happening::Exit => drop(self.snapshot.remove(&key)),
-                _ => {
-                    sighting.object = telling.change.object.clone();
-                    sighting.distance = telling.distance;
-                }
+            if telling.happening == Happening::Exit {
+                self.snapshot.remove(&key);
+            } else {
+                sighting.object = telling.change.object.clone();
+                sighting.distance = telling.distance;
             }
             return None;
         }
@@ -145,20 +144,11 @@ impl Backlog {
             return;
         };
         self.skipped += 1;
-        let happening = match (before.happening, telling.happening) {
-            (Happening::Enter, Happening::Exit) => {
-                self.skipped += 1;
-                return;
-            }
-            (Happening::Enter, _) => Happening::Enter,
-            (Happening::Exit, Happening::Enter) => Happening::Move,
-            (_, latest) => latest,
+        let Some(happening) = before.happening.and_then(telling.happening) else {
+            self.skipped += 1;
+            return;
         };
-        let reason = match happening {
-            Happening::Enter => before.reason,
-            Happening::Move => Reason::Moved,
-            _ => telling.reason,
-        };
+        let reason = happening.reason(before.reason, telling.reason);
         self.waiting.insert(key, (order, Telling { happening, reason, ..telling }));
     }
 
@@ -166,24 +156,24 @@ impl Backlog {
     fn let_out(&mut self, telling: Telling) -> Option<Telling> {
         let Some(least) = self.pace.min_move else { return Some(telling) };
         let fix = &telling.change.object.fix;
-        match telling.happening {
-            Happening::Exit => drop(self.told.remove(&fix.key)),
-            Happening::Move
-                if self
-                    .told
-                    .get(&fix.key)
-                    .is_some_and(|told| told.distance(fix.point.unit) < least) =>
-            {
-                self.skipped += 1;
-                return None;
-            }
-            _ => drop(self.told.insert(fix.key.clone(), fix.point.unit)),
+        let told = self.told.get(&fix.key);
+        if telling.happening == Happening::Move
+            && told.is_some_and(|told| told.distance(fix.point.unit) < least)
+        {
+            self.skipped += 1;
+            return None;
+        }
+        if telling.happening == Happening::Exit {
+            self.told.remove(&fix.key);
+        } else {
+            self.told.insert(fix.key.clone(), fix.point.unit);
         }
         Some(telling)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "the other happenings are not conflated")]
 mod tests {
     use std::collections::BTreeMap as Map;
 
@@ -263,9 +253,12 @@ mod tests {
                     true => Happening::Exit,
                 };
                 match happening {
-                    Happening::Exit => drop(truth.remove(&name)),
-                    _ => drop(truth.insert(name, change.object.clone())),
-                }
+                    Happening::Exit => truth.remove(&name),
+                    Happening::Enter | Happening::Move => {
+                        truth.insert(name, change.object.clone())
+                    }
+                    other => unreachable!("{other:?} is not conflated"),
+                };
                 if let Some(told) = backlog.offer(telling(happening, change), now) {
                     client.see(told);
                 }

@@ -12,11 +12,11 @@ use crate::channel::{Change, Form, Happening, Moved, Object, Reason, Refusal, Si
 use crate::geo::Metres;
 use crate::geo::json::Shown;
 use crate::protocol::{
-    self, ErrorCode, PushTarget, Reply, SubscribeRequest, SubscribeResult, encode_push_body,
-    push_head,
+    self, ErrorCode, Reply, SubscribeRequest, SubscribeResult, encode_push_body, push_head,
 };
 use crate::session::action::{Actions, Note};
 use crate::session::subscription::Subscription;
+use crate::session::wire::shown;
 use crate::session::{Failure, Session};
 
 impl Session {
@@ -270,26 +270,6 @@ fn publication(object: &Object, data: Bytes) -> protocol::Publication {
     protocol::Publication { data, tags, ..protocol::Publication::default() }
 }
 
-fn shown<'a>(
-    object: &'a Object,
-    (event, reason): (Option<&'a str>, Option<&'a str>),
-    distance: Option<Metres>,
-) -> Shown<'a> {
-    let fix = &object.fix;
-    Shown {
-        event,
-        key: Some(&fix.key),
-        at: fix.point.at,
-        reason,
-        data: &fix.data,
-        distance,
-        accuracy: fix.accuracy,
-        speed_mps: fix.speed_mps,
-        heading_deg: fix.heading_deg,
-        time_ms: fix.time.map(|time| time.0),
-    }
-}
-
 /// `{"objects":[...]}`, and further members behind.
 pub(crate) fn object_list(objects: &[Sighting], more: &[(&str, String)]) -> Bytes {
     let mut json = Vec::with_capacity(16 + 160 * objects.len());
@@ -319,7 +299,6 @@ pub(crate) fn error_of(refusal: &Refusal) -> protocol::ClientError {
     let code = match refusal {
         Refusal::TooManyObjects { .. } | Refusal::TooManyFences(_) => ErrorCode::LimitExceeded,
         Refusal::UnknownZone(_) => ErrorCode::BadRequest,
-        Refusal::OutsideToken => ErrorCode::PermissionDenied,
         Refusal::OtherKind => ErrorCode::Internal,
     };
     code.because(refusal)

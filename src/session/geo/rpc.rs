@@ -159,7 +159,6 @@ impl Session {
     ) -> Result<(), Failure> {
         let mut fields = Fields::of(data, &["channel", "to", "k", "within_m"])?;
         let named = self.objects_for_queries(&fields.text("channel")?)?;
-        let options = options_of(&named)?;
         let to = fields.take("to").ok_or_else(|| bad(GeoError::new("to", "missing")))?;
         let to = point_of(&to).map_err(|fault| bad(fault.within("to")))?;
         let count = fields.count("k", limits::NEAREST)?.unwrap_or(1);

@@ -9,7 +9,7 @@ use super::backlog::{Backlog, Pace};
 use super::viewing::Viewing;
 use crate::base::Now;
 use crate::channel::{AreaSource, Channel, Form, GeoKind, GeoOptions, Namespace, TagFilter, View};
-use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec};
+use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec, is_nothing};
 use crate::geo::{Area, GeoError, Metres, Vertex};
 use crate::protocol::{ErrorCode, FilterNode, SubscribeRequest};
 use crate::session::{Failure, Session, wire};
@@ -80,7 +80,7 @@ impl Session {
                 (plain(request, &area)?, self.source(area)?)
             }
             None => match tags
-                .filter(|_| request.data.is_empty())
+                .filter(|_| is_nothing(&request.data))
                 .and_then(|tags| by_tags(tags, &options))
             {
                 Some(source) => (ViewSpec::of(AreaSpec::Fixed(Arc::default())), source),
@@ -100,8 +100,8 @@ impl Session {
             dwell: spec.dwell,
             hysteresis: spec.hysteresis,
             approach: spec.approach,
+            limit: spec.limit,
             distance: spec.distance,
-            form,
             filter,
             position: self.position_in(&options),
             options: options.clone(),
@@ -173,7 +173,11 @@ impl Session {
         let center = match source {
             AreaSource::Fixed(area) => area.center(),
             AreaSource::Nearest { to, .. } => Some(*to),
-            _ => None,
+            AreaSource::Zone(_)
+            | AreaSource::FollowMe { .. }
+            | AreaSource::FollowObject { .. }
+            | AreaSource::TagBox(_)
+            | AreaSource::TagCells(_) => None,
         };
         if let Some(center) = center {
             self.check_travel(&named.base, &options, center, now)?;
@@ -191,7 +195,7 @@ impl Session {
 
 /// A subscription whose area is its label may say everything else in its data.
 fn plain(request: &SubscribeRequest, area: &AreaSpec) -> Result<ViewSpec, Failure> {
-    if request.data.is_empty() {
+    if is_nothing(&request.data) {
         return Ok(ViewSpec::of(area.clone()));
     }
     ViewSpec::parse_for(&request.data, area.clone()).map_err(bad)

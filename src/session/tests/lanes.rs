@@ -2,6 +2,11 @@
 //! its position on, once and in order, whatever the order in which lane, engine and sessions take
 //! their turns.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "requests about geography have models of their own"
+)]
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;

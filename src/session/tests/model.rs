@@ -2,6 +2,11 @@
 //! their turns, mail and answers arrive when the test says so. Driven as the node's connection
 //! drives it.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "requests about geography have models of their own"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

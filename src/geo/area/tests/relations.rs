@@ -3,25 +3,18 @@
 use super::oracle::{Sampled, sampled};
 use super::towards;
 use crate::geo::area::{Area, Circle, Extent, Relation};
-use crate::geo::numbers::Numbers;
+use crate::geo::numbers::{Numbers, long_runs};
 use crate::geo::point::{FARTHEST, Metres, Point};
 use std::f64::consts::TAU;
 
-/// Pairs of areas in a normal run, and in a long one.
+/// Pairs of areas.
 const PAIRS: u64 = 1500;
-const PAIRS_AT_LENGTH: u64 = 40_000;
 /// Places for each pair.
 const PLACES: u32 = 8;
 
 #[test]
 fn areas_are_to_one_another_what_their_samples_are() {
-    (0..PAIRS).for_each(check_pair);
-}
-
-#[test]
-#[ignore = "a long run of the test above"]
-fn areas_are_to_one_another_what_their_samples_are_at_length() {
-    (PAIRS..PAIRS_AT_LENGTH).for_each(check_pair);
+    (0..PAIRS * long_runs(27)).for_each(check_pair);
 }
 
 fn check_pair(seed: u64) {

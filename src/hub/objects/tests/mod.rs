@@ -1,5 +1,6 @@
 //! An object channel through its lane: what its subscribers are told.
 
+mod fences;
 mod model;
 mod rules;
 
@@ -13,7 +14,7 @@ use bytes::Bytes;
 
 use crate::base::{Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    AreaSource, Channel, Delivery, Event, EventKind, FilterPart, Fix, Form, GeoKind, GeoOptions,
+    AreaSource, Channel, Delivery, Event, EventKind, FilterPart, Fix, GeoKind, GeoOptions,
     Happening, Mail, Object, Reason, Refusal, Start, TagFilter, View, around,
 };
 use crate::geo::{Area, LatLng, Metres, Point, Zones};
@@ -126,8 +127,8 @@ impl Town {
             dwell: None,
             hysteresis: None,
             approach: None,
+            limit: None,
             distance: false,
-            form: Form::Stream,
             filter: None,
             position: None,
             options: self.options.clone(),

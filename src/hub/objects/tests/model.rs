@@ -1,8 +1,6 @@
 //! Anything that can happen, and a model that scans all objects: what a client makes of snapshot
 //! and deltas is what is there, after every step, and each delta says what it should.
 
-use std::collections::BTreeSet;
-
 use proptest::prelude::*;
 
 use super::*;
@@ -39,7 +37,7 @@ const KEYS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 const KINDS: [&str; 2] = ["taxi", "bus"];
 const TTL: u64 = 5000;
 /// Places where geometry is hardest: poles, the antimeridian, pentagons, and one where it is not.
-const MIDDLES: [(f64, f64); 7] = [
+pub(super) const MIDDLES: [(f64, f64); 7] = [
     (52.0, 13.0),
     (90.0, 0.0),
     (-90.0, 33.0),
@@ -136,6 +134,24 @@ struct Model {
     tokens: u32,
 }
 
+/// About so many metres from a place, as long as they are few.
+pub(super) fn displaced(middle: Point, east: f64, north: f64) -> Point {
+    let up = middle.unit;
+    let (lat, lng) = (middle.at.lat().to_radians(), middle.at.lng().to_radians());
+    let to_east = UnitVector { x: -lng.sin(), y: lng.cos(), z: 0.0 };
+    let to_north =
+        UnitVector { x: -lat.sin() * lng.cos(), y: -lat.sin() * lng.sin(), z: lat.cos() };
+    let along = |up: f64, to_east: f64, to_north: f64| {
+        up + (to_east * east + to_north * north) * std::f64::consts::PI / FARTHEST.0
+    };
+    let (x, y, z) = (
+        along(up.x, to_east.x, to_north.x),
+        along(up.y, to_east.y, to_north.y),
+        along(up.z, to_east.z, to_north.z),
+    );
+    UnitVector { x, y, z }.to_lat_lng().into()
+}
+
 impl Model {
     fn new(middle: usize) -> Self {
         let (object_ttl, hide) = (Duration::from_millis(TTL), vec!["home".into()]);
@@ -155,20 +171,7 @@ impl Model {
     }
 
     fn point(&self, Spot(east, north): Spot) -> Point {
-        let up = self.middle.unit;
-        let (lat, lng) = (self.middle.at.lat().to_radians(), self.middle.at.lng().to_radians());
-        let to_east = UnitVector { x: -lng.sin(), y: lng.cos(), z: 0.0 };
-        let to_north =
-            UnitVector { x: -lat.sin() * lng.cos(), y: -lat.sin() * lng.sin(), z: lat.cos() };
-        let along = |one: f64, other: f64, third: f64| {
-            one + (other * east + third * north) / crate::geo::EARTH_RADIUS.0
-        };
-        let (x, y, z) = (
-            along(up.x, to_east.x, to_north.x),
-            along(up.y, to_east.y, to_north.y),
-            along(up.z, to_east.z, to_north.z),
-        );
-        UnitVector { x, y, z }.to_lat_lng().into()
+        displaced(self.middle, east, north)
     }
 
     fn source(&self, look: &Look) -> AreaSource {
@@ -553,8 +556,10 @@ impl Model {
                 self.read(None);
             }
         }
-        let keys: BTreeSet<_> = self.objects.keys().collect();
-        assert_eq!(self.town.lane.counts().objects, keys.len());
+        assert_eq!(self.town.lane.counts().objects, self.objects.len());
+        if let Some(room) = self.town.lane.objects(&channel()) {
+            room.table.check();
+        }
         assert_eq!(self.town.lane.counts().subscriptions, self.clients.len());
         for client in self.clients.values() {
             self.check(client);

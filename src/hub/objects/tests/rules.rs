@@ -1,8 +1,10 @@
 //! One rule at a time.
 
 use super::*;
-use crate::channel::{DistanceRule, ObjectQuery, SuspectRule};
-use crate::hub::Ignored;
+use crate::channel::{
+    ClientDetails, DistanceRule, ObjectQuery, Publication, PushBody, SuspectRule,
+};
+use crate::hub::{Encoder, Ignored, Step};
 
 const NEAR: (f64, f64) = (52.0, 13.0);
 
@@ -382,4 +384,41 @@ fn queries_see_what_views_see() {
     let nearest = ObjectQuery::Nearest { to, count: 2, within, allowed };
     assert_eq!(asked(&town, &nearest), ("d c".into(), false));
     assert_eq!(town.lane.count(&channel(), &circle(52.0, 13.0, 400.0)), Ok(3));
+}
+
+#[test]
+fn joins_and_leaves_of_clients_go_to_those_who_want_them() {
+    struct Numbered;
+    impl Encoder for Numbered {
+        fn encode(&mut self, _: Encoding, _: &EventKind) -> PushBody {
+            let (accepted, bytes) = (Moment(0), Bytes::new());
+            PushBody { offset: 0, accepted, bytes, delta: None }
+        }
+        fn encode_step(&mut self, encoding: Encoding, step: &Step) -> PushBody {
+            panic!("{encoding:?} {step:?}")
+        }
+        fn encode_at(&mut self, _: Encoding, _: &Publication, away: Metres) -> PushBody {
+            panic!("{away:?}")
+        }
+    }
+    let mut town = town();
+    let quiet = town.look(1, circle(52.0, 13.0, 1.0));
+    let mailbox = Pile::default();
+    let view = Some(Arc::new(town.view(circle(52.0, 13.0, 1.0))));
+    town.apply(Input::Join(Join {
+        channel: channel(),
+        session: SessionId(2),
+        sub: SubId(1),
+        encoding: Encoding::Json,
+        delivery: Delivery { view, join_leave: true, ..Delivery::default() },
+        mailbox: mailbox.clone(),
+    }));
+    assert_eq!((quiet.take().len(), mailbox.take().len()), (1, 1));
+    let kind = EventKind::Join(Arc::new(ClientDetails::default()));
+    let event = Input::Event(Event { channel: channel(), kind });
+    let mut fan_out = town.lane.apply(event, town.now).expect("somebody wants it");
+    while town.lane.deliver(&mut fan_out, 1, &mut Numbered) {}
+    assert_eq!(fan_out.delivered(), 1);
+    assert!(matches!(mailbox.take()[..], [Mail::Push { .. }]));
+    assert_eq!(quiet.take().len(), 0);
 }

@@ -1,6 +1,10 @@
 //! [`Zones`]: areas by name. A node's own are set by its operator; countries and cities come with
 //! the program.
 
+mod built_in;
+
+pub(crate) use built_in::{find as built_in, prepare};
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -45,12 +49,6 @@ impl Zones {
     /// Names of the zones that contain a place: the node's own, then the program's.
     pub(crate) fn at(&self, point: &Point) -> Vec<Arc<str>> {
         let own = self.own.iter().filter(|(_, area)| area.contains(point));
-        own.map(|(name, _)| name.clone()).collect()
+        own.map(|(name, _)| name.clone()).chain(built_in::at(point).cloned()).collect()
     }
-}
-
-/// A zone that comes with the program.
-pub(crate) fn built_in(name: &str) -> Option<Arc<Area>> {
-    let _ = name;
-    None
 }

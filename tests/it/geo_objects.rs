@@ -1,0 +1,280 @@
+//! Channels of objects: snapshots, deltas, maps, fences and queries.
+
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::geo_events::{call, near, publish, start, view};
+use crate::node::Node;
+
+async fn set(node: &Node, channel: &str, key: &str, lat: f64, lng: f64) {
+    let fix = json!({"channel": channel, "key": key, "lat": lat, "lng": lng});
+    node.api("geo_set", &fix).await;
+}
+
+fn keys(objects: &Value) -> Vec<String> {
+    let list = objects.as_array().unwrap_or_else(|| panic!("no objects: {objects}"));
+    list.iter().map(|one| one["key"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_view_begins_with_what_is_there_and_goes_on_with_what_happens() {
+    let node = start().await;
+    set(&node, "drivers:city", "a", 52.52, 13.405).await;
+    set(&node, "drivers:city", "b", 48.0, 2.0).await;
+    let mut client = Client::connect(&node).await;
+    let joined = view(&mut client, "drivers:city", near(52.52, 13.405, 1500.0)).await;
+    assert_eq!(keys(&joined["data"]["objects"]), ["a"]);
+    set(&node, "drivers:city", "a", 52.521, 13.405).await;
+    set(&node, "drivers:city", "b", 52.52, 13.40).await;
+    set(&node, "drivers:city", "c", 52.52, 13.41).await;
+    set(&node, "drivers:city", "a", 53.0, 13.0).await;
+    node.api("geo_remove", &json!({"channel": "drivers:city", "key": "c"})).await;
+    for (event, key, reason) in [
+        ("move", "a", "moved"),
+        ("enter", "b", "moved"),
+        ("enter", "c", "created"),
+        ("exit", "a", "moved"),
+        ("exit", "c", "deleted"),
+    ] {
+        let told = client.publication().await;
+        let what = [&told["event"], &told["key"], &told["reason"]];
+        assert_eq!(what, [event, key, reason], "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_moves_its_own_object_which_goes_when_it_goes() {
+    let node = start().await;
+    let mut watcher = Client::connect(&node).await;
+    view(&mut watcher, "own:city", near(52.0, 13.0, 1500.0)).await;
+    let mut mover = Client::connect(&node).await;
+    let fix = json!({"lat": 52.0, "lng": 13.0, "speed_mps": 4, "data": {"name": "ada"}});
+    let reply = mover.ask(json!({"publish": {"channel": "own:city", "data": fix}})).await;
+    assert!(reply["publish"].is_object(), "{reply}");
+    let told = watcher.publication().await;
+    assert_eq!(told["data"], json!({"name": "ada"}), "{told}");
+    assert_eq!(told["speed_mps"], 4.0);
+    let fix = json!({"channel": "own:city", "lat": 52.001, "lng": 13.0});
+    call(&mut mover, "geo.position", fix).await;
+    assert_eq!(watcher.publication().await["event"], "move");
+    drop(mover);
+    let told = watcher.publication().await;
+    assert_eq!([&told["event"], &told["reason"]], ["exit", "offline"]);
+}
+
+#[tokio::test]
+async fn a_moved_view_answers_with_what_it_added_and_removed() {
+    let node = start().await;
+    set(&node, "drivers:city", "a", 52.0, 13.0).await;
+    set(&node, "drivers:city", "b", 53.0, 13.0).await;
+    let mut client = Client::connect(&node).await;
+    view(&mut client, "drivers:city@map", near(52.0, 13.0, 500.0)).await;
+    let moved = json!({"channel": "drivers:city@map", "area": near(53.0, 13.0, 500.0)});
+    let answer = call(&mut client, "geo.move", moved).await;
+    assert_eq!(answer["added"], json!(["b"]));
+    assert_eq!(answer["removed"], json!(["a"]));
+    set(&node, "drivers:city", "a", 52.001, 13.0).await;
+    set(&node, "drivers:city", "b", 53.001, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"]], ["move", "b"]);
+}
+
+#[tokio::test]
+async fn a_map_is_paged_and_then_kept() {
+    let node = start().await;
+    for number in 0..250 {
+        set(&node, "drivers:city", &format!("d{number:03}"), 52.0, 13.0).await;
+    }
+    let mut client = Client::connect(&node).await;
+    let ask = |cursor: &str, data: Value| {
+        json!({"subscribe": {
+            "channel": "drivers:city", "type": 1, "phase": 2, "limit": 100, "cursor": cursor,
+            "data": data,
+        }})
+    };
+    let first = client.ask(ask("", near(52.0, 13.0, 500.0))).await["subscribe"].clone();
+    assert_eq!(first["phase"], 2, "{first}");
+    // What happens between two pages is told after the last.
+    set(&node, "drivers:city", "d000", 52.001, 13.0).await;
+    set(&node, "drivers:city", "d240", 0.0, 0.0).await;
+    let mut all = keys(&first["state"]);
+    let mut cursor = first["cursor"].as_str().unwrap().to_owned();
+    let last = loop {
+        let page = client.ask(ask(&cursor, Value::Null)).await["subscribe"].clone();
+        all.extend(keys(&page["state"]));
+        match page["cursor"].as_str() {
+            Some(next) if !next.is_empty() => cursor = next.to_owned(),
+            _ => break page,
+        }
+    };
+    assert_eq!(last["phase"].as_u64().unwrap_or(0), 0);
+    assert_eq!(all.len(), 249, "one left before its page");
+    let push = client.message().await["push"]["pub"].clone();
+    assert_eq!([&push["key"], &push["data"]["lat"]], [&json!("d000"), &json!(52.001)]);
+    set(&node, "drivers:city", "d001", 0.0, 0.0).await;
+    let push = client.message().await["push"]["pub"].clone();
+    assert_eq!([&push["key"], &push["removed"]], [&json!("d001"), &json!(true)]);
+}
+
+#[tokio::test]
+async fn a_snapshot_larger_than_a_page_follows_and_one_over_the_limit_is_refused() {
+    let node = start().await;
+    for key in ["a", "b", "c"] {
+        set(&node, "few:city", key, 52.0, 13.0).await;
+    }
+    let mut client = Client::connect(&node).await;
+    let joined = view(&mut client, "few:city", near(52.0, 13.0, 500.0)).await;
+    assert_eq!(keys(&joined["data"]["objects"]), ["a", "b"]);
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"], &told["reason"]], ["enter", "c", "snapshot"]);
+    set(&node, "few:city", "d", 52.0, 13.0).await;
+    let mut late = Client::connect(&node).await;
+    let data = near(52.0, 13.0, 500.0);
+    let reply = late.ask(json!({"subscribe": {"channel": "few:city", "data": data}})).await;
+    assert_eq!(reply["error"]["code"], 106, "{reply}");
+    assert!(reply["error"]["message"].as_str().unwrap().contains('4'), "{reply}");
+    // They expire without a further fix.
+    let mut gone = Vec::new();
+    while gone.len() < 4 {
+        let told = client.publication().await;
+        if told["event"] == "exit" {
+            assert_eq!(told["reason"], "expired");
+            gone.push(told["key"].clone());
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_nearest_are_kept_as_they_move() {
+    let node = start().await;
+    for (key, lat) in [("a", 52.01), ("b", 52.02), ("c", 52.03)] {
+        set(&node, "drivers:city", key, lat, 13.0).await;
+    }
+    let mut client = Client::connect(&node).await;
+    let data = json!({"nearest": 2, "to": {"lat": 52.0, "lng": 13.0}});
+    let joined = view(&mut client, "drivers:city", data).await;
+    let mut held = keys(&joined["data"]["objects"]);
+    held.sort();
+    assert_eq!(held, ["a", "b"]);
+    set(&node, "drivers:city", "c", 52.005, 13.0).await;
+    let mut told = [client.publication().await, client.publication().await];
+    told.sort_by_key(|one| one["event"].to_string());
+    assert_eq!([&told[0]["event"], &told[0]["key"]], ["enter", "c"]);
+    assert_eq!([&told[1]["event"], &told[1]["key"]], ["exit", "b"]);
+}
+
+#[tokio::test]
+async fn queries_find_what_is_there() {
+    let node = start().await;
+    for (key, lat) in [("a", 52.01), ("b", 52.02), ("c", 52.03), ("d", 60.0)] {
+        set(&node, "drivers:city", key, lat, 13.0).await;
+    }
+    let mut client = Client::connect(&node).await;
+    let area = near(52.0, 13.0, 10_000.0);
+    let ask = json!({"channel": "drivers:city", "area": area, "limit": 2});
+    let page = call(&mut client, "geo.nearby", ask.clone()).await;
+    assert_eq!(keys(&page["objects"]), ["a", "b"]);
+    let mut rest = ask;
+    rest["cursor"] = page["cursor"].clone();
+    let page = call(&mut client, "geo.nearby", rest).await;
+    assert_eq!(keys(&page["objects"]), ["c"]);
+    assert_eq!(page["cursor"], Value::Null);
+    let to = json!({"lat": 52.03, "lng": 13.0});
+    let ask = json!({"channel": "drivers:city", "to": to, "k": 2});
+    let found = call(&mut client, "geo.nearest", ask.clone()).await;
+    assert_eq!(keys(&found["objects"]), ["c", "b"]);
+    assert_eq!(found["objects"][0]["distance_m"], 0.0);
+    assert_eq!(node.api("geo_nearest", &ask).await, found);
+    let count = json!({"channel": "drivers:city", "area": near(52.0, 13.0, 1e7)});
+    assert_eq!(node.api("geo_count", &count).await["count"], 0, "fewer than the floor are none");
+    set(&node, "drivers:city", "e", 52.0, 13.0).await;
+    assert_eq!(node.api("geo_count", &count).await["count"], 5);
+}
+
+#[tokio::test]
+async fn a_fence_of_the_server_tells_a_channel() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    client.subscribe("results").await;
+    set(&node, "drivers:city", "still", 52.0, 13.0).await;
+    let fence = json!({
+        "name": "depot", "channel": "drivers:city", "area": near(52.0, 13.0, 1000.0),
+        "detect": ["enter", "exit"], "publish": "results",
+    });
+    node.api("fence_set", &fence).await;
+    let told = client.publication().await;
+    assert_eq!([&told["fence"], &told["event"], &told["key"]], ["depot", "enter", "still"]);
+    set(&node, "drivers:city", "a", 53.0, 13.0).await;
+    set(&node, "drivers:city", "a", 52.0, 13.0).await;
+    assert_eq!(client.publication().await["event"], "enter");
+    set(&node, "drivers:city", "a", 53.0, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"], &told["reason"]], ["exit", "a", "moved"]);
+    let list = node.api("fence_list", &json!({"channel": "drivers:city"})).await;
+    assert_eq!(list["fences"][0]["name"], "depot");
+    node.api("fence_remove", &json!({"channel": "drivers:city", "name": "depot"})).await;
+    let list = node.api("fence_list", &json!({"channel": "drivers:city"})).await;
+    assert_eq!(list["fences"], json!([]));
+}
+
+#[tokio::test]
+async fn a_zone_that_changes_over_still_objects_gives_enter_and_exit() {
+    let node = start().await;
+    set(&node, "drivers:city", "a", 52.0, 13.0).await;
+    node.api("zone_set", &json!({"name": "centre", "area": near(52.0, 13.0, 500.0)})).await;
+    let mut client = Client::connect(&node).await;
+    let joined = view(&mut client, "drivers:city@zone:centre", Value::Null).await;
+    assert_eq!(keys(&joined["data"]["objects"]), ["a"]);
+    let at = json!({"lat": 52.0, "lng": 13.0});
+    let zones = call(&mut client, "geo.zones", at).await["zones"].clone();
+    assert_eq!([&zones[0], &zones[1]], ["centre", "countries/DE"]);
+    node.api("zone_set", &json!({"name": "centre", "area": near(53.0, 13.0, 500.0)})).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["reason"]], ["exit", "area_changed"]);
+    node.api("zone_set", &json!({"name": "centre", "area": near(52.0, 13.0, 500.0)})).await;
+    assert_eq!(client.publication().await["event"], "enter");
+    node.api("zone_remove", &json!({"name": "centre"})).await;
+    assert_eq!(client.publication().await["event"], "exit");
+}
+
+#[tokio::test]
+async fn a_slow_view_is_told_the_latest_and_no_more_often_than_it_asked() {
+    let node = start().await;
+    set(&node, "drivers:city", "a", 52.0, 13.0).await;
+    let mut client = Client::connect(&node).await;
+    let mut data = near(52.0, 13.0, 5000.0);
+    data["max_hz"] = json!(5);
+    view(&mut client, "drivers:city", data).await;
+    for step in 1..=40 {
+        set(&node, "drivers:city", "a", 52.0 + f64::from(step) * 1e-5, 13.0).await;
+    }
+    let (mut told, mut last) = (0, Value::Null);
+    while last["lat"] != json!(52.0 + 40.0 * 1e-5) {
+        last = client.publication().await;
+        assert_eq!(last["event"], "move");
+        told += 1;
+    }
+    assert!(told <= 20, "{told} moves for 40 fixes");
+}
+
+#[tokio::test]
+async fn a_detecting_view_is_told_of_transitions_alone() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let mut data = near(33.0, -115.0, 5000.0);
+    data["detect"] = json!(["enter", "exit", "inside", "outside", "cross", "dwell"]);
+    data["dwell_ms"] = json!(50);
+    view(&mut client, "drivers:city", data).await;
+    set(&node, "drivers:city", "a", 33.0, -115.0).await;
+    for event in ["enter", "inside", "dwell"] {
+        assert_eq!(client.publication().await["event"], event);
+    }
+    set(&node, "drivers:city", "a", 34.0, -115.0).await;
+    for event in ["exit", "outside"] {
+        assert_eq!(client.publication().await["event"], event);
+    }
+    publish(&node, "drivers:city", json!({"key": "a", "lat": 32.0, "lng": -115.0})).await;
+    for event in ["outside", "cross"] {
+        assert_eq!(client.publication().await["event"], event);
+    }
+}
