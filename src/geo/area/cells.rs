@@ -1,11 +1,14 @@
-//! Areas of H3 cells.
+//! Areas of H3 cells. A place is in one cell of each resolution, as H3 assigns it: those on the
+//! border of two cells are in one of them, so that cells, unlike other areas, have only a part of
+//! their edge.
 
 use std::collections::HashSet;
 
 use h3o::{CellIndex, Resolution};
 
-use super::polygon::Polygons;
-use super::{Extent, Vertex};
+use super::Extent;
+use super::arc::Arc;
+use super::caps::{Cap, Caps};
 use crate::base::limits;
 use crate::geo::error::GeoError;
 use crate::geo::point::{FARTHEST, LatLng, Metres, Point, UnitVector};
@@ -15,7 +18,13 @@ pub(crate) struct Cells {
     cells: HashSet<CellIndex>,
     /// Those that there are, coarse ones first.
     resolutions: Vec<Resolution>,
-    outline: Polygons,
+    /// Where the area ends: edges between a cell and one that is not in the area. They are great
+    /// circles.
+    edges: Vec<Arc>,
+    /// Round edges; none where the cells are all of the Earth.
+    edge_caps: Option<Caps>,
+    /// Round whole cells.
+    caps: Caps,
 }
 
 impl Cells {
@@ -24,64 +33,117 @@ impl Cells {
             let why = format_args!("{} cells; at most {}", cells.len(), limits::AREA_CELLS);
             return Err(GeoError::new("", why));
         }
-        let cells: HashSet<CellIndex> = cells.iter().copied().collect();
-        let mut resolutions: Vec<Resolution> = cells.iter().map(|cell| cell.resolution()).collect();
+        if cells.is_empty() {
+            return Err(GeoError::new("", "no cell"));
+        }
+        let set: HashSet<CellIndex> = cells.iter().copied().collect();
+        let mut sorted: Vec<CellIndex> = set.iter().copied().collect();
+        sorted.sort_unstable();
+        let mut resolutions: Vec<Resolution> =
+            sorted.iter().map(|cell| cell.resolution()).collect();
         resolutions.sort_unstable();
         resolutions.dedup();
-        let mut sorted: Vec<CellIndex> = cells.iter().copied().collect();
-        sorted.sort_unstable();
-        let outlines: Vec<_> = sorted.iter().map(|cell| vec![outline(*cell)]).collect();
-        Ok(Self { outline: Polygons::new(&outlines)?, cells, resolutions })
+        let mut edges = Vec::new();
+        for edge in sorted.iter().flat_map(|cell| cell.edges()) {
+            if !set.contains(&edge.destination()) {
+                let line = edge.boundary();
+                edges.extend(line.windows(2).map(|ends| Arc::new(unit(ends[0]), unit(ends[1]))));
+            }
+        }
+        let edge_caps: Vec<Cap> = edges.iter().map(Arc::cap).collect();
+        let edge_caps = (!edge_caps.is_empty()).then(|| Caps::new(edge_caps));
+        let caps = Caps::new(sorted.iter().map(|cell| cap(*cell)).collect());
+        Ok(Self { cells: set, resolutions, edges, edge_caps, caps })
     }
 
     pub(super) fn contains(&self, at: LatLng) -> bool {
-        let Ok(at) = h3o::LatLng::new(at.lat(), at.lng()) else { return false };
+        let at = h3o::LatLng::new(at.lat(), at.lng()).expect("a place is finite");
         self.resolutions.iter().any(|resolution| self.cells.contains(&at.to_cell(*resolution)))
     }
 
-    /// The cells as polygons.
-    pub(super) fn outline(&self) -> &Polygons {
-        &self.outline
+    pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
+        Metres(self.nearest_edge(unit, f64::INFINITY))
     }
 
-    /// To a little less than the true distance: edges of cells are great circles.
-    pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        let coarsest = self.resolutions.first().map_or(0.0, |one| one.edge_length_m());
-        // What a great circle bows from a straight line over the length of an edge, at most.
-        let bow = coarsest * coarsest / 1e7;
-        Metres((self.outline.edge_distance(unit).0 - bow).max(0.0))
+    /// Whether an edge may be at most so many metres away.
+    pub(super) fn is_edge_within(&self, unit: UnitVector, reach: f64) -> bool {
+        let reach = reach.next_up();
+        self.nearest_edge(unit, reach) < reach
+    }
+
+    fn nearest_edge(&self, unit: UnitVector, most: f64) -> f64 {
+        let mut best = most;
+        if let Some(caps) = &self.edge_caps {
+            caps.nearest(unit, &mut best, &mut |edge, best| {
+                *best = best.min(self.edges[edge].distance(unit).0);
+            });
+        }
+        best
+    }
+
+    /// At most the distance of the nearest edge.
+    pub(super) fn safe_distance(&self, unit: UnitVector) -> Metres {
+        let infinite = Metres(f64::INFINITY);
+        self.edge_caps.as_ref().map_or(infinite, |caps| caps.safe_distance(unit))
+    }
+
+    /// Whether some place of an edge is at most `reach` metres from the arc.
+    pub(super) fn is_edge_near(&self, leg: &Arc, reach: f64, steps: &mut u32) -> bool {
+        let reach = reach + BORDER;
+        let may = |cap: &Cap| leg.distance(cap.center).0 <= cap.radius + reach;
+        self.edge_caps.as_ref().is_some_and(|caps| {
+            caps.any(&may, &mut |edge| {
+                *steps = steps.saturating_sub(1);
+                *steps == 0 || self.edges[edge].is_within_of(leg, reach)
+            })
+        })
+    }
+
+    pub(super) fn edges(&self) -> &[Arc] {
+        &self.edges
+    }
+
+    /// Whether the two have a cell in common.
+    pub(super) fn shares(&self, other: &Self) -> bool {
+        self.cells.iter().any(|cell| other.cells.contains(cell))
+    }
+
+    /// The middle of each cell.
+    pub(super) fn centers(&self) -> impl Iterator<Item = LatLng> {
+        self.cells.iter().map(|cell| place(h3o::LatLng::from(*cell)))
     }
 
     pub(super) fn center(&self) -> Point {
-        self.outline.center()
+        self.cap().0
     }
 
     pub(super) fn cap(&self) -> (Point, Metres) {
-        let (center, radius) = self.outline.cap();
-        (center, Metres((radius.0 * 1.1).min(FARTHEST.0)))
+        self.caps.root().to_circle()
     }
 
     pub(super) fn extent(&self) -> Vec<Extent> {
-        let of = |cell: &CellIndex| {
-            let center = point(h3o::LatLng::from(*cell));
-            let far = cell.boundary();
-            let far = far.iter().map(|corner| center.distance(&point(*corner)).0);
-            Extent::of_circle(center, Metres(far.fold(0.0, f64::max) * 1.01))
-        };
-        self.cells.iter().flat_map(of).collect()
+        Extent::of_caps(self.caps.cover(BOXES))
     }
 }
 
-fn point(at: h3o::LatLng) -> Point {
-    LatLng::new(at.lat().clamp(-90.0, 90.0), at.lng().clamp(-180.0, 180.0))
-        .expect("H3 gives places on the Earth")
-        .into()
+fn cap(cell: CellIndex) -> Cap {
+    let radius = cell.resolution().edge_length_m() * FARTHEST_CORNER + BORDER;
+    Cap { center: unit(h3o::LatLng::from(cell)), radius: radius.min(FARTHEST.0) }
 }
 
-fn outline(cell: CellIndex) -> Vec<Vertex> {
-    let corner = |at: &h3o::LatLng| {
-        let at = point(*at).at;
-        Vertex { lng: at.lng(), lat: at.lat() }
-    };
-    cell.boundary().iter().map(corner).collect()
+fn place(at: h3o::LatLng) -> LatLng {
+    LatLng::new(at.lat().clamp(-90.0, 90.0), at.lng().clamp(-180.0, 180.0))
+        .expect("H3 gives places on the Earth")
 }
+
+fn unit(at: h3o::LatLng) -> UnitVector {
+    place(at).into()
+}
+
+/// Metres within which the edges that two cells share are the same, and a place may be in either.
+const BORDER: f64 = 1e-3;
+/// From the centre of a cell to its corners, at most, in average edges of its resolution: where it
+/// was measured it is 1.13.
+const FARTHEST_CORNER: f64 = 1.2;
+/// Boxes round the cells of one area.
+const BOXES: usize = 16;

@@ -1,5 +1,6 @@
 //! Boxes in longitude and latitude that hold areas, for trees of boxes.
 
+use super::caps::Cap;
 use crate::geo::point::{EARTH_RADIUS, Metres, Point};
 
 /// All places between two parallels and two meridians, `west` at most `east`: none goes over the
@@ -36,6 +37,14 @@ impl Extent {
         } else {
             vec![one(west, 180.0), one(-180.0, east - 360.0)]
         }
+    }
+
+    pub(super) fn of_caps(caps: &[Cap]) -> Vec<Self> {
+        let of = |cap: &Cap| {
+            let (center, radius) = cap.to_circle();
+            Self::of_circle(center, radius)
+        };
+        caps.iter().flat_map(of).collect()
     }
 
     pub(crate) fn of_circle(center: Point, radius: Metres) -> Vec<Self> {

@@ -1,12 +1,19 @@
 //! [`Area`]: a closed set of places. A place on the edge is inside.
 
+mod arc;
+mod caps;
 mod cells;
 mod circle;
+mod crossing;
 mod extent;
 mod kernel;
+mod plane;
 mod polygon;
+mod relate;
 mod ring;
 mod route;
+mod straight;
+mod strips;
 #[cfg(test)]
 pub(in crate::geo) mod tests;
 
@@ -17,7 +24,7 @@ use h3o::CellIndex;
 use super::error::GeoError;
 use super::point::{FARTHEST, LatLng, Metres, Point};
 use cells::Cells;
-use kernel::Kernel;
+use kernel::{Kernel, Region};
 use polygon::Polygons;
 use route::Route;
 
@@ -34,7 +41,7 @@ pub(crate) enum Area {
     /// Polygons with holes, and boxes.
     Polygons(Polygons),
     /// H3 cells. A place is in one cell of each resolution; those on the border of two are in the
-    /// one that H3 says.
+    /// one that H3 says, so that of these areas alone not all of the edge is inside.
     Cells(Cells),
     Route(Route),
     /// Every part together.
@@ -111,7 +118,9 @@ impl Area {
         }
     }
 
-    /// Whether the two have a place in common.
+    /// Whether the two have a place in common: exactly for polygons, otherwise to the metre by
+    /// which great circles stand for their edges. Shapes wound about one another so that it takes
+    /// more than some 20 ms to tell are taken to meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.kernels(), other.kernels());
         ours.iter().any(|one| theirs.iter().any(|other| one.meets(other)))
@@ -136,19 +145,30 @@ impl Area {
 
     /// Distance to the nearest place of the boundary, from inside or outside, to a metre for the
     /// edges of polygons, which are straight in longitude and latitude; infinite where there is
-    /// none. Of areas that overlap in a union, that of the nearest of their boundaries.
+    /// none. Of areas that overlap in a union, that of the nearest of their boundaries. Of polygons
+    /// with very many edges that are thousands of kilometres long it may be less than it is: no
+    /// look takes much longer than a millisecond.
     pub(crate) fn edge_distance(&self, point: &Point) -> Metres {
-        let least = |distances: &mut dyn Iterator<Item = Metres>| {
-            distances
-                .fold(Metres(f64::INFINITY), |least, one| if one < least { one } else { least })
-        };
         match self {
             Self::Empty => Metres(f64::INFINITY),
             Self::Circle(circle) => circle.edge_distance(point.unit),
             Self::Polygons(polygons) => polygons.edge_distance(point.unit),
             Self::Cells(cells) => cells.edge_distance(point.unit),
             Self::Route(route) => route.edge_distance(point.unit),
-            Self::Union(parts) => least(&mut parts.iter().map(|part| part.edge_distance(point))),
+            Self::Union(parts) => least(parts.iter().map(|part| part.edge_distance(point))),
+        }
+    }
+
+    /// At most [`Self::edge_distance`], and found sooner: whoever moves less than this from the
+    /// point does not go over the boundary. Exact for circles.
+    pub(crate) fn safe_distance(&self, point: &Point) -> Metres {
+        match self {
+            Self::Empty => Metres(f64::INFINITY),
+            Self::Circle(circle) => circle.edge_distance(point.unit),
+            Self::Polygons(polygons) => polygons.safe_distance(point.unit),
+            Self::Cells(cells) => cells.safe_distance(point.unit),
+            Self::Route(route) => route.safe_distance(point.unit),
+            Self::Union(parts) => least(parts.iter().map(|part| part.safe_distance(point))),
         }
     }
 
@@ -173,15 +193,26 @@ impl Area {
 
     /// How a circle lies to it.
     pub(crate) fn relation(&self, circle: &Circle) -> Relation {
-        let away = self.edge_distance(&circle.center).0;
-        let doubt = match self {
-            Self::Circle(_) | Self::Route(_) => CURVE_DOUBT,
-            _ => EDGE_DOUBT,
-        };
-        match (away > circle.radius.0 + doubt, self.contains(&circle.center)) {
-            (true, true) => Relation::Inside,
-            (true, false) => Relation::Outside,
-            (false, _) => Relation::Mixed,
+        if self.may_cut(circle) {
+            Relation::Mixed
+        } else if self.contains(&circle.center) {
+            Relation::Inside
+        } else {
+            Relation::Outside
+        }
+    }
+
+    /// Whether the boundary may have a place in the circle.
+    fn may_cut(&self, circle: &Circle) -> bool {
+        let Circle { center, radius, .. } = circle;
+        match self {
+            Self::Empty => false,
+            Self::Polygons(polygons) => polygons.is_edge_within(center.unit, radius.0 + EDGE_DOUBT),
+            Self::Cells(cells) => cells.is_edge_within(center.unit, radius.0 + EDGE_DOUBT),
+            Self::Union(parts) => parts.iter().any(|part| part.may_cut(circle)),
+            Self::Circle(_) | Self::Route(_) => {
+                self.edge_distance(center).0 <= radius.0 + CURVE_DOUBT
+            }
         }
     }
 
@@ -218,12 +249,16 @@ impl Area {
         match self {
             Self::Empty => Vec::new(),
             Self::Circle(circle) => vec![Kernel::Point(circle.center, circle.radius)],
-            Self::Polygons(polygons) => vec![Kernel::Region(polygons)],
-            Self::Cells(cells) => vec![Kernel::Region(cells.outline())],
+            Self::Polygons(polygons) => vec![Kernel::Region(Region::Polygons(polygons))],
+            Self::Cells(cells) => vec![Kernel::Region(Region::Cells(cells))],
             Self::Route(route) => vec![Kernel::Line(route)],
             Self::Union(parts) => parts.iter().flat_map(Self::kernels).collect(),
         }
     }
+}
+
+fn least(distances: impl Iterator<Item = Metres>) -> Metres {
+    distances.fold(Metres(f64::INFINITY), |least, one| if one < least { one } else { least })
 }
 
 /// What the edges of polygons may be off when they are taken as great circles.

@@ -1,11 +1,13 @@
 //! One ring of a polygon: straight edges in longitude and latitude, unwrapped where they go over
 //! the antimeridian, closed over the nearer pole where the ring goes round it.
 
-#![expect(clippy::float_cmp, reason = "closed sets are exact: an edge is where numbers are equal")]
+use std::ops::Range;
 
 use robust::{Coord, orient2d};
 
 use super::Vertex;
+use super::plane::Edge;
+use super::strips::{Strips, u32_of};
 use crate::geo::error::GeoError;
 use crate::geo::point::LatLng;
 
@@ -35,16 +37,10 @@ pub(super) struct Ring {
     pub(super) east: f64,
     pub(super) south: f64,
     pub(super) north: f64,
+    /// The two edges by which a ring that goes from 180 to 180 meets itself, the same place on
+    /// either side: they bound nothing.
+    seam: Option<[usize; 2]>,
     strips: Strips,
-}
-
-/// Edges by strips of longitude, so that a place looks at a few of them.
-#[derive(Clone, Debug, PartialEq)]
-struct Strips {
-    per_degree: f64,
-    /// Where each strip's edges begin in `edges`, and the end.
-    starts: Vec<u32>,
-    edges: Vec<u16>,
 }
 
 impl Ring {
@@ -75,8 +71,14 @@ impl Ring {
             Some(Pole::North) => 90.0,
             _ => fold(|one| one.y, f64::max, f64::NEG_INFINITY),
         };
-        let strips = Strips::new(&corners, west, east);
-        Ok(Self { corners, pole, west, east, south, north, strips })
+        let ranges: Vec<_> = corners
+            .windows(2)
+            .zip(0_u32..)
+            .map(|(ends, edge)| (edge, ends[0].x.min(ends[1].x), ends[0].x.max(ends[1].x)))
+            .collect();
+        let strips = Strips::new(&ranges, west, east);
+        let seam = seam(&corners, west, east);
+        Ok(Self { corners, pole, west, east, south, north, seam, strips })
     }
 
     /// Its corners one after the other, the first again at the end.
@@ -84,8 +86,13 @@ impl Ring {
         &self.corners
     }
 
-    pub(super) fn edges(&self) -> impl Iterator<Item = (Coord<f64>, Coord<f64>)> {
-        self.corners.windows(2).map(|edge| (edge[0], edge[1]))
+    /// Without those of a seam.
+    pub(super) fn edges(&self) -> impl Iterator<Item = Edge> {
+        self.edges_of(0..u32_of(self.corners.len() - 1))
+    }
+
+    pub(super) fn is_seam(&self, edge: usize) -> bool {
+        self.seam.is_some_and(|seam| seam.contains(&edge))
     }
 
     /// A ray from the place to the north pole: whether it meets an odd number of edges. No seam is
@@ -118,8 +125,8 @@ impl Ring {
     /// Whether an odd number of edges lies north of a place; `None` where it lies on one.
     fn edges_above(&self, place: Coord<f64>) -> Option<bool> {
         let mut is_odd = false;
-        for &edge in self.strips.at(place.x - self.west) {
-            let (a, b) = (self.corners[usize::from(edge)], self.corners[usize::from(edge) + 1]);
+        for &edge in self.strips.at(place.x) {
+            let (a, b) = (self.corners[edge as usize], self.corners[edge as usize + 1]);
             let (a, b) = if a.x <= b.x { (a, b) } else { (b, a) };
             if place.x < a.x || place.x > b.x {
                 continue;
@@ -129,6 +136,9 @@ impl Ring {
                 continue;
             }
             let turn = if place.y < low { -1.0 } else { orient2d(a, b, place) };
+            if turn == 0.0 && self.is_seam(edge as usize) && low < place.y && place.y < high {
+                continue;
+            }
             if turn == 0.0 {
                 // On the line through both; of a vertical edge, between its ends.
                 return None;
@@ -139,13 +149,21 @@ impl Ring {
         Some(is_odd)
     }
 
+    /// Edges from the first of `range` to its last, without those of a seam.
+    pub(super) fn edges_of(&self, range: Range<u32>) -> impl Iterator<Item = Edge> {
+        let first = range.start as usize;
+        let corners = &self.corners[first..=range.end as usize];
+        let edges = (first..).zip(corners.windows(2));
+        edges.filter(|(index, _)| !self.is_seam(*index)).map(|(_, edge)| (edge[0], edge[1]))
+    }
+
     /// A pole is one place whatever its longitude: inside where the ring encloses it, on the edge
     /// where it touches it.
     fn side_of_pole(&self, north: bool) -> Side {
         let (lat, pole) = if north { (90.0, Pole::North) } else { (-90.0, Pole::South) };
         if self.pole == Some(pole) {
             Side::Inside
-        } else if self.corners.iter().any(|corner| corner.y == lat) {
+        } else if self.corners.iter().any(|corner| corner.y.abs() >= 90.0 && corner.y * lat > 0.0) {
             Side::Edge
         } else {
             Side::Outside
@@ -153,57 +171,15 @@ impl Ring {
     }
 }
 
-impl Strips {
-    fn new(corners: &[Coord<f64>], west: f64, east: f64) -> Self {
-        let count = (corners.len() - 1).div_ceil(2).clamp(1, 512);
-        let width = (east - west).max(f64::MIN_POSITIVE);
-        let per_degree = (f64_of(count) / width).min(1e300);
-        let mut strips = vec![Vec::new(); count];
-        for (edge, ends) in (0_u16..).zip(corners.windows(2)) {
-            let (low, high) = (ends[0].x.min(ends[1].x), ends[0].x.max(ends[1].x));
-            let first = index(per_degree, low - west, count);
-            let last = index(per_degree, high - west, count);
-            for strip in &mut strips[first..=last] {
-                strip.push(edge);
-            }
-        }
-        let mut starts = Vec::with_capacity(count + 1);
-        let mut edges = Vec::new();
-        for strip in strips {
-            starts.push(u32::try_from(edges.len()).expect("edges of one ring are few"));
-            edges.extend(strip);
-        }
-        starts.push(u32::try_from(edges.len()).expect("edges of one ring are few"));
-        Self { per_degree, starts, edges }
-    }
-
-    fn at(&self, x: f64) -> &[u16] {
-        let strip = index(self.per_degree, x, self.starts.len() - 1);
-        &self.edges[self.starts[strip] as usize..self.starts[strip + 1] as usize]
-    }
-}
-
-/// Monotone in `x`, so that a place and the edges over it meet in one strip.
-fn index(per_degree: f64, x: f64, count: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the cast of a float saturates, and the minimum bounds it"
-    )]
-    let strip = (x * per_degree) as usize;
-    strip.min(count - 1)
-}
-
-fn f64_of(count: usize) -> f64 {
-    f64::from(u32::try_from(count).expect("counts of one ring are few"))
-}
-
 /// The vertices without repetitions one after the other, and without the first again at the end.
 fn distinct(vertices: &[Vertex]) -> Result<Vec<Vertex>, GeoError> {
     for (index, vertex) in vertices.iter().enumerate() {
-        let in_range = vertex.lat.abs() <= 90.0 && vertex.lng.abs() <= 180.0;
-        if !in_range {
-            return Err(GeoError::new(format!("[{index}]"), "outside of the Earth"));
+        for (name, value, most) in [("lat", vertex.lat, 90.0), ("lng", vertex.lng, 180.0)] {
+            let in_range = value.abs() <= most;
+            if !in_range {
+                let why = format_args!("{name}: {value} is outside -{most}..{most}");
+                return Err(GeoError::new(format!("[{index}]"), why));
+            }
         }
     }
     let mut kept: Vec<Vertex> = Vec::with_capacity(vertices.len());
@@ -242,4 +218,21 @@ fn unwrap(vertices: &[Vertex]) -> (Vec<Coord<f64>>, i32) {
         corners.push(Coord { x: vertex.lng + 360.0 * f64::from(turns), y: vertex.lat });
     }
     (corners, turns)
+}
+
+/// Exactly one edge up along −180 and one down along 180, or the other way about, of the same
+/// latitudes.
+fn seam(corners: &[Coord<f64>], west: f64, east: f64) -> Option<[usize; 2]> {
+    if west < -180.0 || east > 180.0 {
+        return None;
+    }
+    let on = |side: f64| {
+        let is_on = move |corner: &Coord<f64>| corner.x * side >= 180.0;
+        let edges = (0..).zip(corners.windows(2));
+        let mut found = edges.filter(move |(_, edge)| edge.iter().all(is_on));
+        found.next().filter(|_| found.next().is_none())
+    };
+    let ((one, up), (other, down)) = (on(-1.0)?, on(1.0)?);
+    let same = up[0].y.to_bits() == down[1].y.to_bits() && up[1].y.to_bits() == down[0].y.to_bits();
+    same.then_some([one, other])
 }

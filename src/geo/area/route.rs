@@ -1,7 +1,8 @@
 //! Routes: everything at most so far from a line whose legs are great circles.
 
 use super::Extent;
-use super::polygon::Arc;
+use super::arc::Arc;
+use super::caps::{Cap, Caps};
 use crate::base::limits;
 use crate::geo::error::GeoError;
 use crate::geo::point::{FARTHEST, LatLng, Metres, Point, UnitVector};
@@ -9,9 +10,9 @@ use crate::geo::point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
     legs: Vec<Arc>,
+    /// Round the legs themselves.
+    caps: Caps,
     pub(super) half_width: Metres,
-    center: Point,
-    radius: Metres,
 }
 
 impl Route {
@@ -21,6 +22,8 @@ impl Route {
             let most = limits::POLYGON_VERTICES;
             return Err(GeoError::new("", format_args!("{count} positions; at most {most}")));
         }
+        let is_length = half_width.0.is_finite() && half_width.0 >= 0.0;
+        assert!(is_length, "half a width is a length");
         let mut legs = Vec::with_capacity(count);
         for (line_index, line) in lines.iter().enumerate() {
             for (index, ends) in line.windows(2).enumerate() {
@@ -32,13 +35,11 @@ impl Route {
                 legs.push(Arc::new(a, b));
             }
         }
-        let Some(middle) = legs.get(legs.len() / 2) else {
+        if legs.is_empty() {
             return Err(GeoError::new("", "a line has at least 2 positions"));
-        };
-        let center = Point::from(middle.a.to_lat_lng());
-        let reach = legs.iter().map(|leg| leg.farthest(center.unit).0).fold(0.0, f64::max);
-        let radius = Metres((reach + half_width.0).min(FARTHEST.0));
-        Ok(Self { legs, half_width, center, radius })
+        }
+        let caps = Caps::new(legs.iter().map(Arc::cap).collect());
+        Ok(Self { legs, caps, half_width })
     }
 
     pub(super) fn legs(&self) -> &[Arc] {
@@ -46,35 +47,59 @@ impl Route {
     }
 
     pub(super) fn contains(&self, unit: UnitVector) -> bool {
-        self.line_distance(unit).0 <= self.half_width.0 + DOUBT
+        self.is_line_within(unit, self.half_width.0 + DOUBT)
     }
 
     pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        Metres((self.line_distance(unit).0 - self.half_width.0).abs())
+        Metres((self.nearest_leg(unit, f64::INFINITY) - self.half_width.0).abs())
     }
 
-    pub(super) fn line_distance(&self, unit: UnitVector) -> Metres {
-        let distances = self.legs.iter().map(|leg| leg.distance(unit).0);
-        Metres(distances.fold(f64::INFINITY, f64::min))
+    /// At most the distance of the edge.
+    pub(super) fn safe_distance(&self, unit: UnitVector) -> Metres {
+        let outside = self.caps.safe_distance(unit).0 - self.half_width.0;
+        if outside > 0.0 { Metres(outside) } else { self.edge_distance(unit) }
+    }
+
+    /// Whether the line itself is at most so many metres away.
+    pub(super) fn is_line_within(&self, unit: UnitVector, reach: f64) -> bool {
+        let reach = reach.next_up();
+        self.nearest_leg(unit, reach) < reach
+    }
+
+    fn nearest_leg(&self, unit: UnitVector, most: f64) -> f64 {
+        let mut best = most;
+        self.caps.nearest(unit, &mut best, &mut |leg, best| {
+            *best = best.min(self.legs[leg].distance(unit).0);
+        });
+        best
+    }
+
+    /// Whether the two lines are at most `reach` metres apart somewhere.
+    pub(super) fn is_line_near(&self, other: &Self, reach: f64) -> bool {
+        self.caps.any_pair(&other.caps, reach, &mut |one, two| {
+            self.legs[one].is_within_of(&other.legs[two], reach)
+        })
     }
 
     pub(super) fn center(&self) -> Point {
-        self.center
+        self.legs[self.legs.len() / 2].a.to_lat_lng().into()
     }
 
     pub(super) fn cap(&self) -> (Point, Metres) {
-        (self.center, self.radius)
+        self.widened(&self.caps.root()).to_circle()
     }
 
     pub(super) fn extent(&self) -> Vec<Extent> {
-        let of = |leg: &Arc| {
-            let (middle, radius) = leg.cap();
-            let center = Point::from(middle.to_lat_lng());
-            Extent::of_circle(center, Metres((radius.0 + self.half_width.0).min(FARTHEST.0)))
-        };
-        self.legs.iter().flat_map(of).collect()
+        let caps: Vec<Cap> = self.caps.cover(BOXES).iter().map(|cap| self.widened(cap)).collect();
+        Extent::of_caps(&caps)
+    }
+
+    fn widened(&self, cap: &Cap) -> Cap {
+        Cap { radius: (cap.radius + self.half_width.0 + 2.0 * DOUBT).min(FARTHEST.0), ..*cap }
     }
 }
 
 /// A place on the line is on it, whatever rounding says: a tenth of a micrometre.
-const DOUBT: f64 = 1e-7;
+pub(super) const DOUBT: f64 = 1e-7;
+/// Boxes round one route.
+const BOXES: usize = 32;
