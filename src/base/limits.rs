@@ -132,6 +132,11 @@ pub(crate) const ZONES: usize = 10_000;
 pub(crate) const DEVICE_CHARACTERS: usize = 64;
 /// Cells of one channel of events of which the history is known.
 pub(crate) const HISTORY_BUCKETS: usize = 16_384;
+/// Publications near an area that one recovery compares with it, a few milliseconds where the area
+/// has a thousand vertices; with more it is answered `recovered: false`.
+pub(crate) const HISTORY_LOOKS: usize = 16_384;
+/// Cells that lost something of which one recovery finds out whether the area meets them, as above.
+pub(crate) const HISTORY_DOUBTS: usize = 256;
 /// Fences of the server's, and subscriptions with `detect`, in one channel.
 pub(crate) const FENCES: usize = 100_000;
 /// Changes of zones that wait for one another.

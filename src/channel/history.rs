@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::base::{Moment, limits};
 use crate::channel::buckets::Buckets;
+use crate::channel::draft::{Draft, Near, page_of};
 use crate::channel::{HistoryPage, HistoryQuery, Position, Publication};
 
 /// The stream of one channel.
@@ -63,7 +64,7 @@ impl Stream {
         Position { offset: self.top, epoch: Arc::clone(&self.epoch) }
     }
 
-    /// Bytes of what is kept, expired or not, as [`weight`] counts them.
+    /// Bytes of what is kept, expired or not, as [`weight`] counts them, and of buckets.
     pub(crate) fn bytes(&self) -> usize {
         match &self.kept {
             Shelf::Ring(ring) => ring.bytes,
@@ -137,15 +138,30 @@ impl Stream {
         dropped
     }
 
-    /// Drops the oldest publication, if there is one.
-    pub(crate) fn drop_oldest(&mut self) {
+    /// What [`Stream::shed`] gives back next is so old; `None` where there are no bytes.
+    pub(crate) fn age(&self) -> Option<Moment> {
+        match &self.kept {
+            Shelf::Ring(_) => self.oldest(),
+            Shelf::Buckets(buckets) => buckets.age(),
+        }
+    }
+
+    /// Gives some bytes back: the oldest publication, or what is known of an empty bucket.
+    pub(crate) fn shed(&mut self) {
+        match &mut self.kept {
+            Shelf::Ring(ring) => ring.drop_oldest(),
+            Shelf::Buckets(buckets) => buckets.shed(),
+        }
+    }
+
+    fn drop_oldest(&mut self) {
         match &mut self.kept {
             Shelf::Ring(ring) => ring.drop_oldest(),
             Shelf::Buckets(buckets) => buckets.drop_oldest(),
         }
     }
 
-    /// Drops every publication; the position stays.
+    /// Drops every publication; the position stays, and so do empty buckets.
     pub(crate) fn clear(&mut self) {
         match &mut self.kept {
             Shelf::Ring(ring) => *ring = Ring::default(),
@@ -154,47 +170,40 @@ impl Stream {
     }
 
     /// Answers a query with what has not expired and the true top. A query whose epoch is another
-    /// than the stream's gets no publications: the caller compares. A page ends early at
-    /// [`limits::HISTORY_REPLY_BYTES`], but never before its first publication.
-    pub(crate) fn read(&self, query: &HistoryQuery, now: Moment) -> HistoryPage {
-        let top = self.position();
+    /// than the stream's gets no publications: the caller compares.
+    pub(crate) fn draft(&self, query: &HistoryQuery, now: Moment) -> Draft {
         let live = |taken: Moment| taken.after(self.ttl) > now;
         let known = query
             .since
             .as_ref()
             .is_none_or(|since| since.epoch.is_empty() || *since.epoch == *self.epoch);
-        let buckets = match &self.kept {
-            Shelf::Ring(ring) => {
-                let wanted = ring.kept.range(ring.wanted(query, known, live));
-                let wanted = wanted.map(|kept| &kept.publication);
-                let (publications, _) = page_of(wanted, query);
-                return HistoryPage { publications, top, complete: None };
-            }
-            Shelf::Buckets(buckets) => buckets,
+        let page =
+            |publications| HistoryPage { publications, top: self.position(), complete: None };
+        let Some(audience) = &query.audience else {
+            let publications = match &self.kept {
+                Shelf::Ring(ring) => {
+                    let wanted = ring.kept.range(ring.wanted(query, known, live));
+                    in_order(wanted.map(|kept| &kept.publication), query)
+                }
+                Shelf::Buckets(buckets) if known => in_order(buckets.all(live, span(query)), query),
+                Shelf::Buckets(_) => Vec::new(),
+            };
+            return Draft { page: page(publications), near: None };
         };
-        if !known {
-            let complete = query.audience.is_some().then_some(false);
-            return HistoryPage { publications: Vec::new(), top, complete };
-        }
-        let since = query.since.as_ref().map(|since| since.offset);
-        match &query.audience {
-            Some(audience) => {
-                let after = since.unwrap_or(0);
-                let (found, complete) = buckets.of_audience(audience, live, after);
-                let found = found.into_iter().filter(|one| buckets.is_live(one.offset, live));
-                let found: Vec<_> = found.collect();
-                let (publications, whole) = page_of(found.into_iter(), query);
-                HistoryPage { publications, top, complete: Some(complete && whole) }
+        let near = match &self.kept {
+            _ if !known => Near { is_lost: true, ..Near::default() },
+            Shelf::Ring(ring) => ring.near(query, self.top, live),
+            Shelf::Buckets(buckets) => {
+                buckets.near(&audience.area, live, span(query), query.reverse)
             }
-            None => {
-                let (after, before) = match (since, query.reverse) {
-                    (Some(offset), true) => (0, offset),
-                    (offset, _) => (offset.unwrap_or(0), u64::MAX),
-                };
-                let (publications, _) = page_of(buckets.all(live, after, before), query);
-                HistoryPage { publications, top, complete: None }
-            }
-        }
+        };
+        Draft { page: page(Vec::new()), near: Some(near) }
+    }
+
+    /// As an engine does it that has time.
+    #[cfg(test)]
+    pub(crate) fn read(&self, query: &HistoryQuery, now: Moment) -> HistoryPage {
+        self.draft(query, now).finish(query)
     }
 
     /// How many publications there are, expired or not.
@@ -227,6 +236,21 @@ impl Ring {
         }
     }
 
+    /// What an audience may get of a stream that was kept without places until now.
+    fn near(&self, query: &HistoryQuery, top: u64, live: impl Fn(Moment) -> bool) -> Near {
+        let first = self.kept.iter().find(|kept| live(kept.taken));
+        let first = first.map_or(top + 1, |kept| kept.publication.offset);
+        let wanted = self.wanted(query, true, live);
+        let is_lost = span(query).start < first || wanted.len() > limits::HISTORY_LOOKS;
+        let wanted = self.kept.range(wanted).map(|kept| kept.publication.clone());
+        let publications = if query.reverse {
+            wanted.rev().take(limits::HISTORY_LOOKS).collect()
+        } else {
+            wanted.take(limits::HISTORY_LOOKS).collect()
+        };
+        Near { publications, is_lost, gone: Vec::new() }
+    }
+
     /// Places in the ring of what a query without limit would give.
     fn wanted(
         &self,
@@ -256,28 +280,25 @@ impl Ring {
     }
 }
 
-/// As many publications as one page may have, in the order asked for, and whether these are all.
-fn page_of<'a>(
+fn in_order<'a>(
     wanted: impl DoubleEndedIterator<Item = &'a Arc<Publication>>,
     query: &HistoryQuery,
-) -> (Vec<Arc<Publication>>, bool) {
-    if query.reverse { page(wanted.rev(), query.limit) } else { page(wanted, query.limit) }
+) -> Vec<Arc<Publication>> {
+    let (page, _) = if query.reverse {
+        page_of(wanted.rev(), query.limit)
+    } else {
+        page_of(wanted, query.limit)
+    };
+    page
 }
 
-fn page<'a>(
-    mut wanted: impl Iterator<Item = &'a Arc<Publication>>,
-    limit: usize,
-) -> (Vec<Arc<Publication>>, bool) {
-    let (mut bytes, mut publications) = (0, Vec::new());
-    for publication in wanted.by_ref().take(limit) {
-        bytes += weight(publication);
-        if !publications.is_empty() && bytes > limits::HISTORY_REPLY_BYTES {
-            return (publications, false);
-        }
-        publications.push(Arc::clone(publication));
+/// The offsets that a query asks for.
+fn span(query: &HistoryQuery) -> Range<u64> {
+    match &query.since {
+        None => 1..u64::MAX,
+        Some(since) if query.reverse => 1..since.offset.max(1),
+        Some(since) => since.offset.saturating_add(1)..u64::MAX,
     }
-    let whole = wanted.next().is_none();
-    (publications, whole)
 }
 
 /// What a tag takes besides its text: two strings, their blocks and a share of the map's nodes.

@@ -3,6 +3,7 @@
 
 mod audience;
 mod buckets;
+mod draft;
 mod filter;
 mod fossil;
 mod geo;
@@ -16,6 +17,7 @@ mod recovery;
 mod view;
 
 pub(crate) use audience::Audience;
+pub(crate) use draft::Draft;
 pub(crate) use filter::{FilterPart, TagFilter};
 pub(crate) use fossil::patch;
 #[cfg(test)]

@@ -106,7 +106,8 @@ pub(crate) struct HistoryPage {
     /// Top of the stream at the same instant. A stream that never was has offset 0 and an epoch
     /// of its own, which it keeps.
     pub(crate) top: Position,
-    /// Of a query with an audience: whether nothing that it would have got since then is missing.
-    /// `None` where offsets without a hole say so.
+    /// Of a query with an audience: whether nothing that it would have got after `since` is missing
+    /// here, be it dropped, expired, or cut off; in doubt false. `None` of other queries: there
+    /// offsets without a hole say so.
     pub(crate) complete: Option<bool>,
 }

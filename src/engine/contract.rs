@@ -35,6 +35,7 @@ macro_rules! broker_contract {
             appends_nothing_for_a_sink_that_has_gone
             loses_and_repeats_nothing_when_publishers_go_away
             recovers_what_was_missed
+            recovers_what_an_area_missed_whatever_happened_elsewhere
         }
     };
     ($make:expr => $($duty:ident)+) => {
@@ -304,6 +305,55 @@ pub(crate) async fn recovers_what_was_missed(make: MakeBroker<'_>) {
     assert_eq!(try_from(8, &seen.epoch, RecoveryMode::Stream).await, Some(vec![]));
     assert_eq!(try_from(7, &seen.epoch, RecoveryMode::Stream).await, None);
     assert_eq!(try_from(7, &seen.epoch, RecoveryMode::Cache).await, None);
+}
+
+/// In a channel of geo events: a busy place beside a quiet one, and something wide.
+pub(crate) async fn recovers_what_an_area_missed_whatever_happened_elsewhere(make: MakeBroker<'_>) {
+    const LIMIT: usize = 5;
+    let (quiet, busy) = (1, 2);
+    let by_place = Retention { size: 20, buckets: Some(1 << 20), ..KEPT };
+    let sink = TestSink::new(10_000);
+    let broker = make(sink.clone());
+    let channel = channel("a");
+    let publish = async |spot: usize| {
+        let place = Some(Arc::new(model::place(spot)));
+        let publication = Publication { place, ..publication("x") };
+        let options = PublishOptions { retention: Some(by_place), idempotency_key: None };
+        broker.publish(&channel, publication, options, at(0)).await.expect("answered").offset
+    };
+    let try_from = async |spot, offset| {
+        let since = Since { offset, epoch: String::new() };
+        let query = HistoryQuery {
+            audience: Some(model::audience(spot)),
+            ..recovery_query(&since, LIMIT, RecoveryMode::Stream)
+        };
+        let page = broker.history(&channel, query, by_place, at(0)).await.expect("answered");
+        match recover(page, &since, LIMIT, RecoveryMode::Stream) {
+            Recovery::Recovered(found) => Some(found.iter().map(|p| p.offset).collect::<Vec<_>>()),
+            Recovery::Lost => None,
+        }
+    };
+    let mut due = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..1_000 {
+            publish(busy).await;
+        }
+        due.push(publish(quiet).await);
+    }
+    assert_eq!(try_from(quiet, 0).await, Some(due.clone()));
+    assert_eq!(try_from(quiet, due[1]).await, Some(vec![due[2]]));
+    assert_eq!(try_from(busy, 0).await, None);
+    assert_eq!(try_from(busy, 3_000).await, Some(vec![3_001, 3_002]));
+    assert_eq!(try_from(busy, 2_990).await, None, "more than the limit");
+    assert_eq!(try_from(quiet, 3_004).await, None, "above the top");
+
+    let wide = publish(model::WIDE).await;
+    assert_eq!(try_from(0, 0).await, Some(vec![wide]));
+    broker.remove_history(&channel).await.expect("answered");
+    assert_eq!(try_from(quiet, due[2]).await, None, "the wide one may have been for all");
+    assert_eq!(try_from(quiet, wide).await, Some(vec![]));
+    let next = publish(quiet).await;
+    assert_eq!(try_from(quiet, wide).await, Some(vec![next]));
 }
 
 /// Random joins and leaves of clients whose users change, against a list.

@@ -15,6 +15,7 @@ mod points;
 mod zones;
 
 pub(crate) use area::{Area, Circle, Place, Vertex};
+pub(crate) use cell::{CellKey, FaceHint, HexGrid};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;

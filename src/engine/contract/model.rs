@@ -9,10 +9,11 @@ use proptest::test_runner::TestCaseError;
 
 use crate::base::Now;
 use crate::channel::{
-    Channel, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
+    Audience, Channel, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 use crate::engine::contract::{TestSink, at, channel, publication};
 use crate::engine::{Broker, PublishOptions, Retention};
+use crate::geo::{Area, Circle, LatLng, Metres, Place};
 
 /// The window of idempotency keys that [`crate::engine::PublishOptions`] promises, in seconds.
 const KEY_TTL: u64 = 300;
@@ -21,6 +22,7 @@ const KEY_TTL: u64 = 300;
 pub(super) enum Operation {
     Publish {
         room: usize,
+        spot: usize,
         key: Option<u8>,
         retention: Option<Retention>,
     },
@@ -33,6 +35,8 @@ pub(super) enum Operation {
         limit: usize,
         since: Option<Presented>,
         reverse: bool,
+        /// In rooms by place: around which spot.
+        around: Option<usize>,
         retention: Retention,
     },
     Remove {
@@ -62,14 +66,20 @@ fn operation() -> impl Strategy<Value = Operation> {
     let presented = (0..12_u64, prop::option::of(prop::bool::weighted(0.8)))
         .prop_map(|(offset, epoch)| Presented { offset, epoch });
     let since = prop::option::of(presented);
+    let around = prop::option::weighted(0.8, 0..SPOTS.len());
     prop_oneof![
-        8 => (room.clone(), key, prop::option::weighted(0.9, retention()))
-            .prop_map(|(room, key, retention)| Operation::Publish { room, key, retention }),
+        8 => (room.clone(), 0..=SPOTS.len(), key, prop::option::weighted(0.9, retention()))
+            .prop_map(|(room, spot, key, retention)| {
+                let retention = retention.map(|retention| in_room(room, retention));
+                Operation::Publish { room, spot, key, retention }
+            }),
         1 => (room.clone(), any::<bool>())
             .prop_map(|(room, joined)| Operation::Announce { room, joined }),
-        6 => (room.clone(), limit, since, any::<bool>(), retention()).prop_map(
-            |(room, limit, since, reverse, retention)| {
-                Operation::History { room, limit, since, reverse, retention }
+        6 => (room.clone(), limit, since, any::<bool>(), around, retention()).prop_map(
+            |(room, limit, since, reverse, around, retention)| {
+                let (around, retention) =
+                    (around.filter(|_| is_by_place(room)), in_room(room, retention));
+                Operation::History { room, limit, since, reverse, around, retention }
             }
         ),
         1 => room.prop_map(|room| Operation::Remove { room }),
@@ -86,6 +96,15 @@ fn retention() -> impl Strategy<Value = Retention> {
         meta_ttl: Some(Duration::from_secs(meta_ttl)),
         buckets: None,
     })
+}
+
+/// Channels of geo events.
+fn is_by_place(room: usize) -> bool {
+    room >= 2
+}
+
+fn in_room(room: usize, retention: Retention) -> Retention {
+    Retention { buckets: is_by_place(room).then_some(1 << 30), ..retention }
 }
 
 /// Random `(joins, room, client, user)`, the same in every run.
@@ -117,13 +136,41 @@ pub(super) struct Model {
 struct Life {
     epoch: Arc<str>,
     top: u64,
-    /// With the second of its append.
-    kept: Vec<(u64, Publication)>,
+    kept: Vec<Kept>,
+    /// In a room by place: the highest offset that each spot lost.
+    lost: HashMap<usize, u64>,
     retention: Retention,
     used: u64,
 }
 
+#[derive(Debug)]
+struct Kept {
+    /// The second of its append.
+    taken: u64,
+    spot: usize,
+    publication: Publication,
+}
+
 impl Life {
+    /// Drops what does not pass, in order of offsets.
+    fn retain(&mut self, passes: impl Fn(usize, &Kept) -> bool) {
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.kept)
+            .into_iter()
+            .enumerate()
+            .partition(|(index, one)| passes(*index, one));
+        self.kept = kept.into_iter().map(|(_, one)| one).collect();
+        self.lost.extend(gone.into_iter().map(|(_, one)| (one.spot, one.publication.offset)));
+    }
+
+    /// Keeps the newest, in a room by place those of each spot.
+    fn trim(&mut self, by_place: bool, size: usize) {
+        let spots: Vec<usize> = self.kept.iter().map(|one| one.spot).collect();
+        self.retain(|index, one| {
+            let newer = spots[index + 1..].iter().filter(|spot| !by_place || **spot == one.spot);
+            newer.count() < size
+        });
+    }
+
     fn ended(&self, second: u64) -> bool {
         let lasts = self.retention.meta_ttl.max(Some(self.retention.ttl)).expect("set");
         self.used + lasts.as_secs() <= second
@@ -141,8 +188,8 @@ impl Model {
             self.sweep();
             let now = at(self.second);
             match operation {
-                Operation::Publish { room, key, retention } => {
-                    self.publish(broker, sink, (room, key), retention).await?;
+                Operation::Publish { room, spot, key, retention } => {
+                    self.publish(broker, sink, (room, spot, key), retention).await?;
                 }
                 Operation::Announce { room, joined } => {
                     let answer = broker.announce(&name(room), Arc::default(), joined).await;
@@ -159,17 +206,18 @@ impl Model {
                     };
                     prop_assert!(right, "{:?}", events);
                 }
-                Operation::History { room, limit, since, reverse, retention } => {
+                Operation::History { room, limit, since, reverse, around, retention } => {
                     let since = since.map(|since| self.since(room, &since));
-                    let query = HistoryQuery { limit, since, reverse, audience: None };
+                    let audience = around.map(audience);
+                    let query = HistoryQuery { limit, since, reverse, audience };
                     let page = broker.history(&name(room), query.clone(), retention, now).await;
                     let page = page.expect("history is answered");
                     self.touch(room, &page.top.epoch, retention)?;
-                    prop_assert_eq!(page, self.page(room, &query));
+                    prop_assert_eq!(page, self.page(room, &query, around));
                 }
                 Operation::Remove { room } => {
                     prop_assert_eq!(broker.remove_history(&name(room)).await, Ok(()));
-                    self.lives.entry(room).and_modify(|life| life.kept.clear());
+                    self.lives.entry(room).and_modify(|life| life.retain(|_, _| false));
                 }
                 Operation::Expire => broker.expire(now),
                 Operation::Pass { seconds } => self.second += seconds,
@@ -183,7 +231,7 @@ impl Model {
         &mut self,
         broker: &dyn Broker,
         sink: &TestSink,
-        (room, key): (usize, Option<u8>),
+        (room, spot, key): (usize, usize, Option<u8>),
         retention: Option<Retention>,
     ) -> Result<(), TestCaseError> {
         self.published += 1;
@@ -191,6 +239,7 @@ impl Model {
         let idempotency_key = key.map(|key| format!("key {key}"));
         let options = PublishOptions { retention, idempotency_key };
         let mut publication = publication(self.published.to_string());
+        publication.place = is_by_place(room).then(|| Arc::new(place(spot)));
         let answer = broker.publish(&name(room), publication.clone(), options, now).await;
         let answer = answer.expect("a publish is answered");
         if let Some((earlier, _)) = key.and_then(|key| self.answers.get(&(room, key))) {
@@ -208,8 +257,8 @@ impl Model {
                 life.top += 1;
                 prop_assert_eq!(answer.offset, life.top);
                 publication.offset = life.top;
-                life.kept.push((self.second, publication.clone()));
-                life.kept.drain(..life.kept.len().saturating_sub(retention.size));
+                life.kept.push(Kept { taken: self.second, spot, publication: publication.clone() });
+                life.trim(is_by_place(room), retention.size);
             }
         }
         if let Some(key) = key {
@@ -233,7 +282,7 @@ impl Model {
         self.lives.retain(|_, life| !life.ended(second));
         for life in self.lives.values_mut() {
             let ttl = life.retention.ttl.as_secs();
-            life.kept.retain(|(taken, _)| taken + ttl > second);
+            life.retain(|_, one| one.taken + ttl > second);
         }
     }
 
@@ -251,7 +300,8 @@ impl Model {
         }
         prop_assert!(!epoch.is_empty() && self.epochs.insert(Arc::clone(epoch)), "{}", epoch);
         let epoch = Arc::clone(epoch);
-        let life = Life { epoch, top: 0, kept: Vec::new(), retention, used: self.second };
+        let (kept, lost) = (Vec::new(), HashMap::new());
+        let life = Life { epoch, top: 0, kept, lost, retention, used: self.second };
         self.lives.insert(room, life);
         Ok(())
     }
@@ -265,24 +315,57 @@ impl Model {
         Since { offset: presented.offset, epoch }
     }
 
-    fn page(&self, room: usize, query: &HistoryQuery) -> HistoryPage {
+    fn page(&self, room: usize, query: &HistoryQuery, around: Option<usize>) -> HistoryPage {
         let life = &self.lives[&room];
-        let mut kept: Vec<_> = life.kept.iter().map(|(_, one)| Arc::new(one.clone())).collect();
+        let one = |kept: &Kept| Arc::new(kept.publication.clone());
+        let mut kept: Vec<_> = life.kept.iter().map(one).collect();
         if query.reverse {
             kept.reverse();
         }
-        kept.retain(|one| match &query.since {
+        let since = query.since.as_ref();
+        let other_epoch = since.is_some_and(|s| !s.epoch.is_empty() && *s.epoch != *life.epoch);
+        kept.retain(|one| match since {
+            _ if other_epoch => false,
             None => true,
-            Some(since) if !since.epoch.is_empty() && *since.epoch != *life.epoch => false,
             Some(since) if query.reverse => one.offset < since.offset,
             Some(since) => one.offset > since.offset,
         });
+        let complete = around.map(|around| {
+            let who = audience(around);
+            kept.retain(|one| who.gets(one));
+            let after = since.filter(|_| !query.reverse).map_or(0, |since| since.offset);
+            let lost = |spot| life.lost.get(&spot).is_some_and(|lost| *lost > after);
+            !other_epoch && kept.len() <= query.limit && !lost(around) && !lost(WIDE)
+        });
         kept.truncate(query.limit);
         let top = Position { offset: life.top, epoch: Arc::clone(&life.epoch) };
-        HistoryPage { publications: kept, top, complete: None }
+        HistoryPage { publications: kept, top, complete }
     }
 }
 
 fn name(room: usize) -> Channel {
     channel(&format!("room:{room}"))
 }
+
+fn circle(spot: usize, radius_m: f64) -> Area {
+    let (lat, lng) = SPOTS[spot];
+    let center = LatLng::new(lat, lng).expect("a spot is on the Earth");
+    Area::Circle(Circle::new(center.into(), Metres(radius_m)))
+}
+
+/// Whoever has a kilometre around a spot.
+pub(super) fn audience(spot: usize) -> Arc<Audience> {
+    Arc::new(Audience { area: Arc::new(circle(spot, 1_000.0)), ..Audience::default() })
+}
+
+/// At a spot, or the wide one around the first.
+pub(super) fn place(spot: usize) -> Place {
+    let shape = (spot == WIDE).then(|| Arc::new(circle(0, 200_000.0)));
+    let at = circle(if spot == WIDE { 0 } else { spot }, 0.0).center().expect("a circle has one");
+    Place { at, shape }
+}
+
+/// Far from each other; the last one on the antimeridian.
+const SPOTS: [(f64, f64); 3] = [(52.5, 13.4), (-33.9, 151.2), (64.0, 180.0)];
+/// Of an event that is wide.
+pub(super) const WIDE: usize = SPOTS.len();

@@ -102,7 +102,8 @@ impl Broker for MemoryEngine {
         now: Now,
     ) -> Pending<'a, Result<HistoryPage, EngineError>> {
         Box::pin(async move {
-            Ok(self.lock(channel.partition())?.history(channel, &query, retention, now))
+            let draft = self.lock(channel.partition())?.history(channel, &query, retention, now);
+            Ok(draft.finish(&query))
         })
     }
 

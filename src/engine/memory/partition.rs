@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::base::{Moment, Now, Partition, limits};
-use crate::channel::{Channel, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication};
+use crate::channel::{Channel, Draft, Event, EventKind, HistoryQuery, Position, Publication};
 use crate::engine::memory::answers::{Answers, Key};
 use crate::engine::memory::epoch::Epochs;
 use crate::engine::memory::streams::{Caps, Streams};
@@ -70,7 +70,7 @@ impl PartitionState {
         query: &HistoryQuery,
         retention: Retention,
         now: Now,
-    ) -> HistoryPage {
+    ) -> Draft {
         let moment = self.advance(now.moment);
         self.streams.read(channel, query, retention, moment)
     }

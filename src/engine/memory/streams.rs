@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::Moment;
-use crate::channel::{Channel, HistoryPage, HistoryQuery, Position, Publication, Stream};
+use crate::channel::{Channel, Draft, HistoryQuery, Position, Publication, Stream};
 use crate::engine::Retention;
 use crate::engine::memory::agenda::Agenda;
 use crate::engine::memory::epoch::Epochs;
@@ -32,7 +32,7 @@ pub(super) struct Streams {
     free: Vec<usize>,
     /// All streams, the one that was idle longest first.
     recency: Recency,
-    /// Streams that keep publications, by the age of the oldest.
+    /// Streams that have bytes, by [`Stream::age`].
     by_age: Agenda,
     /// All streams, by [`Entry::deadline`].
     by_deadline: Agenda,
@@ -92,7 +92,7 @@ impl Streams {
         entry.meta_ttl = meta_ttl;
         let position = entry.stream.position();
         self.bytes = self.bytes - before + entry.stream.bytes();
-        self.by_age.advance(&mut entry.in_age, entry.stream.oldest(), slot);
+        self.by_age.advance(&mut entry.in_age, entry.stream.age(), slot);
         let deadline = entry.deadline();
         self.by_deadline.advance(&mut entry.in_deadline, Some(deadline), slot);
         self.keep_to_bytes();
@@ -105,17 +105,18 @@ impl Streams {
         query: &HistoryQuery,
         retention: Retention,
         now: Moment,
-    ) -> HistoryPage {
+    ) -> Draft {
         let slot = self.take_up(channel, retention, now);
-        occupied(&mut self.slots, slot).stream.read(query, now)
+        occupied(&mut self.slots, slot).stream.draft(query, now)
     }
 
     /// Drops the publications of a stream; it need not be there.
     pub(super) fn clear(&mut self, channel: &Channel) {
         let Some(&slot) = self.by_channel.get(channel) else { return };
         let entry = occupied(&mut self.slots, slot);
-        self.bytes -= entry.stream.bytes();
+        let before = entry.stream.bytes();
         entry.stream.clear();
+        self.bytes = self.bytes - before + entry.stream.bytes();
     }
 
     /// Drops what expired, in about `steps` steps, and says how many it took; fewer than `steps`
@@ -203,17 +204,17 @@ impl Streams {
         self.free.push(slot);
     }
 
-    /// Drops the oldest publications of the partition until the rest is within the cap.
+    /// Drops what is oldest in the partition until the rest is within the cap.
     fn keep_to_bytes(&mut self) {
         while self.bytes > self.caps.bytes {
             let (filed, slot) = self.by_age.first().expect("bytes are those of filed streams");
             let entry = occupied(&mut self.slots, slot);
-            if entry.stream.oldest() == Some(filed) {
+            if entry.stream.age() == Some(filed) {
                 let before = entry.stream.bytes();
-                entry.stream.drop_oldest();
+                entry.stream.shed();
                 self.bytes = self.bytes - before + entry.stream.bytes();
             }
-            self.by_age.set(&mut entry.in_age, entry.stream.oldest(), slot);
+            self.by_age.set(&mut entry.in_age, entry.stream.age(), slot);
         }
     }
 }

@@ -5,16 +5,38 @@ use proptest::prelude::*;
 use super::*;
 use crate::base::Partition;
 use crate::channel::weight;
+use crate::geo::{LatLng, Place};
 
 const STREAMS: usize = 3;
 const META_TTL: u64 = 40;
 
 #[derive(Clone, Debug)]
 enum Step {
-    Append { room: usize, data: usize, size: usize, ttl: u64, meta_ttl: Option<u64> },
-    Read { room: usize },
-    Clear { room: usize },
-    Expire { steps: usize },
+    Append {
+        room: usize,
+        data: usize,
+        size: usize,
+        ttl: u64,
+        meta_ttl: Option<u64>,
+    },
+    /// Into buckets, of which the channel may have so many bytes.
+    AppendAt {
+        room: usize,
+        spot: u8,
+        data: usize,
+        size: usize,
+        ttl: u64,
+        bytes_max: usize,
+    },
+    Read {
+        room: usize,
+    },
+    Clear {
+        room: usize,
+    },
+    Expire {
+        steps: usize,
+    },
     Pass(u64),
 }
 
@@ -30,6 +52,18 @@ fn step() -> impl Strategy<Value = Step> {
         1 => room.prop_map(|room| Step::Clear { room }),
         2 => (1..4_usize).prop_map(|steps| Step::Expire { steps }),
         2 => (0..30_u64).prop_map(Step::Pass),
+    ]
+}
+
+/// As [`step`], with places in some.
+fn step_by_place() -> impl Strategy<Value = Step> {
+    let bytes_max = prop_oneof![500..4_000_usize, Just(1 << 30)];
+    let at = (0..6_usize, 0..12_u8, 0..400_usize, 0..5_usize, 1..60_u64, bytes_max);
+    prop_oneof![
+        1 => step(),
+        1 => at.prop_map(|(room, spot, data, size, ttl, bytes_max)| {
+            Step::AppendAt { room, spot, data, size, ttl, bytes_max }
+        }),
     ]
 }
 
@@ -148,9 +182,10 @@ impl Streams {
             assert!(filed <= entry.deadline(), "a deadline would be missed");
             let missed = entry
                 .stream
-                .oldest()
+                .age()
                 .is_some_and(|oldest| entry.in_age.is_none_or(|filed| filed > oldest));
-            assert!(!missed, "a publication would not be found");
+            assert!(!missed, "what is oldest would not be found");
+            assert_eq!(entry.stream.age().is_some(), entry.stream.bytes() > 0);
         }
         assert_eq!(self.by_deadline.len(), self.by_channel.len());
         assert_eq!(self.by_age.len(), entries().filter(|one| one.in_age.is_some()).count());
@@ -175,12 +210,25 @@ fn run(step: Step, streams: &mut Streams, model: &mut Model) {
             let _ = streams.append(&name(room), one, retention, now);
             model.append(room, bytes, size, ttl, meta_ttl.unwrap_or(META_TTL));
         }
+        Step::AppendAt { room, spot, data, size, ttl: ttl_nanos, bytes_max } => {
+            let center = LatLng::new(f64::from(spot) * 5.0, 0.0).expect("on the Earth");
+            let place = Some(Arc::new(Place { at: center.into(), shape: None }));
+            let data = bytes::Bytes::from(vec![b'x'; data]);
+            let one = Publication { data, place, accepted: now, ..Publication::default() };
+            let ttl = Duration::from_nanos(ttl_nanos);
+            let retention = Retention { size, ttl, meta_ttl: None, buckets: Some(bytes_max) };
+            let (_, position) = streams.append(&name(room), one, retention, now);
+            let plain = model.take_up(room, ttl_nanos, META_TTL);
+            (plain.ttl, plain.meta_ttl, plain.top) = (ttl_nanos, META_TTL, plain.top + 1);
+            assert_eq!(position.offset, plain.top);
+        }
         Step::Read { room } => {
             let retention =
                 Retention { size: 1, ttl: Duration::from_nanos(5), meta_ttl: None, buckets: None };
             let query = HistoryQuery { limit: 0, since: None, reverse: false, audience: None };
             let page = streams.read(&name(room), &query, retention, now);
-            assert_eq!(page.top.offset, model.take_up(room, 5, META_TTL).top);
+            let top = page.finish(&query).top.offset;
+            assert_eq!(top, model.take_up(room, 5, META_TTL).top);
         }
         Step::Clear { room } => {
             streams.clear(&name(room));
@@ -202,24 +250,41 @@ fn run(step: Step, streams: &mut Streams, model: &mut Model) {
     }
 }
 
+fn empty() -> (Streams, Model) {
+    let bytes_max = 2_000;
+    let partition = Partition::all().next().expect("there is a partition");
+    let caps =
+        Caps { bytes: bytes_max, streams: STREAMS, meta_ttl: Duration::from_nanos(META_TTL) };
+    let streams = Streams::new(caps, Epochs::new(1, partition));
+    (streams, Model { bytes_max, now: 0, streams: Vec::new() })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn keeps_and_drops_what_plain_lists_would(steps in prop::collection::vec(step(), 0..150)) {
-        let bytes_max = 2_000;
-        let partition = Partition::all().next().expect("there is a partition");
-        let caps = Caps {
-            bytes: bytes_max,
-            streams: STREAMS,
-            meta_ttl: Duration::from_nanos(META_TTL),
-        };
-        let mut streams = Streams::new(caps, Epochs::new(1, partition));
-        let mut model = Model { bytes_max, now: 0, streams: Vec::new() };
+        let (mut streams, mut model) = empty();
         for step in steps {
             run(step, &mut streams, &mut model);
             streams.assert_consistent();
             prop_assert_eq!(streams.facts(), model.facts());
+        }
+    }
+
+    /// What is in buckets has a model of its own; here it is the caps that count.
+    #[test]
+    fn streams_with_buckets_keep_to_the_caps_as_others_do(
+        steps in prop::collection::vec(step_by_place(), 0..150),
+    ) {
+        let (mut streams, mut model) = empty();
+        for step in steps {
+            run(step, &mut streams, &mut model);
+            streams.assert_consistent();
+            let tops = |facts: Vec<Facts>| -> Vec<(String, u64)> {
+                facts.into_iter().map(|(room, top, _)| (room, top)).collect()
+            };
+            prop_assert_eq!(tops(streams.facts()), tops(model.facts()));
         }
     }
 }
