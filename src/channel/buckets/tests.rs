@@ -218,7 +218,7 @@ fn more_losses_than_are_compared_with_a_shape_are_lost() {
         let mut stream = stream();
         for number in 0..count {
             let lat = f64::from(u32::try_from(number).unwrap()) * 0.2 - 40.0;
-            stream.append(at(lat, 8.0), keep(0), Moment(1));
+            stream.append(at(lat, 160.0), keep(0), Moment(1));
         }
         // A diagonal: the circle around it has all of them, itself none.
         let line = [(-60.0, 60.0), (60.0, 170.0)];

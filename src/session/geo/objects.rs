@@ -75,17 +75,12 @@ impl Session {
         actions: &mut Actions,
     ) -> Result<(), Failure> {
         let limit = map_page(request.limit);
-        let Some(subscription) = self.subscriptions.find_mut(&request.channel) else {
-            return Err(ErrorCode::AlreadySubscribed.into());
-        };
+        let found = self.subscriptions.find_mut(&request.channel);
+        let paged = found.filter(|one| !request.cursor.is_empty() && one.is_paged());
+        let Some(subscription) = paged else { return Err(ErrorCode::AlreadySubscribed.into()) };
         // SDKs take the subscription's number from the last page.
         let mut result = subscription.result(&HistoryPage::default(), now);
-        let Some(viewing) = &mut subscription.viewing else {
-            return Err(ErrorCode::AlreadySubscribed.into());
-        };
-        if viewing.form != Form::Map || !viewing.backlog.is_held || request.cursor.is_empty() {
-            return Err(ErrorCode::AlreadySubscribed.into());
-        }
+        let viewing = subscription.viewing.as_mut().expect("what is paged is a view");
         show_page(viewing, limit, &mut result);
         let subscribe = Some(result);
         self.reply(id, Reply { subscribe, ..Reply::default() }, actions);
@@ -171,6 +166,12 @@ impl Session {
 }
 
 impl Subscription {
+    /// Whether it is a map whose client has not got all of it yet.
+    fn is_paged(&self) -> bool {
+        let viewing = self.viewing.as_ref();
+        viewing.is_some_and(|viewing| viewing.form == Form::Map && viewing.backlog.is_held)
+    }
+
     fn has_more(&self) -> bool {
         self.joining.is_none()
             && self
