@@ -158,8 +158,8 @@ impl Buckets {
         let mut gone = Vec::new();
         let mut is_lost = self.dropped_elsewhere >= offsets.start;
         let mut see = |bucket: &Bucket, is_wide: bool| {
-            let (dropped, kept) = bucket.split(&live);
-            found.extend(kept.filter(|offset| offsets.contains(offset)));
+            let (dropped, kept) = bucket.split(&live, &offsets);
+            found.extend(kept);
             if dropped >= offsets.start && is_wide {
                 is_lost = true;
             } else if dropped >= offsets.start {
@@ -274,11 +274,19 @@ impl Buckets {
 }
 
 impl Bucket {
-    /// The highest offset that is dropped or no longer live, and what is live.
-    fn split(&self, live: impl Fn(Moment) -> bool) -> (u64, impl Iterator<Item = u64>) {
+    /// The highest offset that is dropped or no longer live, and what is live of some offsets.
+    fn split(
+        &self,
+        live: impl Fn(Moment) -> bool,
+        wanted: &Range<u64>,
+    ) -> (u64, impl Iterator<Item = u64>) {
+        let place_of = |offset| self.offsets.partition_point(|(one, _)| *one < offset);
         let expired = self.offsets.partition_point(|(_, taken)| !live(*taken));
         let last = expired.checked_sub(1).map(|last| self.offsets[last].0);
-        (last.unwrap_or(self.dropped), self.offsets.range(expired..).map(|(offset, _)| *offset))
+        let start = place_of(wanted.start).max(expired);
+        let end = place_of(wanted.end).max(start);
+        let kept = self.offsets.range(start..end).map(|(offset, _)| *offset);
+        (last.unwrap_or(self.dropped), kept)
     }
 
     /// The highest offset that was ever in it.

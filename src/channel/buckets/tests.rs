@@ -196,20 +196,22 @@ fn a_place_that_empties_again_and_again_takes_no_more_memory() {
 #[test]
 fn one_publication_over_what_a_recovery_looks_at_is_lost() {
     let mut stream = stream();
-    let all = limits::HISTORY_LOOKS;
-    for number in 0..=all {
-        let lng = if number % 1000 == 5 { 8.0 } else { 8.02 };
-        stream.append(at(47.0, lng), keep(2 * all), Moment(1));
+    let all = limits::HISTORY_LOOKS + 100;
+    for number in 1..=all {
+        // What is nowhere is looked at for every area.
+        let one = if number % 1000 == 5 { at(47.0, 8.0) } else { Publication::default() };
+        stream.append(one, keep(2 * all), Moment(1));
     }
     let here = audience(47.0, 8.0, 500.0);
-    let hits: Vec<u64> = (0..).map(|hit| hit * 1000 + 6).take_while(|hit| *hit < 16_384).collect();
-    assert_eq!(recovered(&stream, &here, 1, 100, Moment(1)), Some(hits), "at the bound");
-    assert_eq!(recovered(&stream, &here, 0, 100, Moment(1)), None, "one past it");
-    let latest = HistoryQuery {
-        audience: Some(here),
-        ..recovery_query(&Since::default(), 1, RecoveryMode::Cache)
+    let hits: Vec<u64> = (1..17).map(|hit| hit * 1000 + 5).collect();
+    assert_eq!(recovered(&stream, &here, 100, 100, Moment(1)), Some(hits), "at the bound");
+    assert_eq!(recovered(&stream, &here, 99, 100, Moment(1)), None, "one past it");
+    let first = |reverse| {
+        let audience = Some(here.clone());
+        let query = HistoryQuery { limit: 1, since: None, reverse, audience };
+        stream.read(&query, Moment(1)).publications[0].offset
     };
-    assert_eq!(stream.read(&latest, Moment(1)).publications[0].offset, 16_006);
+    assert_eq!((first(false), first(true)), (5, 16_005), "the end that is asked for is looked at");
 }
 
 #[test]

@@ -127,6 +127,52 @@ fn an_empty_cache_is_lost_except_to_who_has_the_latest() {
     assert_eq!(cache(1, 0, (0, EPOCH)), None);
 }
 
+/// What an audience got of a stream with the top 100.
+fn of_area(offsets: &[u64], complete: bool) -> HistoryPage {
+    HistoryPage {
+        publications: offsets.iter().map(|&one| publication(one, 1)).collect(),
+        top: Position { offset: 100, epoch: EPOCH.into() },
+        complete: Some(complete),
+    }
+}
+
+fn recovered(page: HistoryPage, offset: u64, epoch: &str, mode: RecoveryMode) -> Option<Vec<u64>> {
+    let since = Since { offset, epoch: epoch.into() };
+    match recover(page, &since, 3, mode) {
+        Recovery::Recovered(publications) => Some(publications.iter().map(|p| p.offset).collect()),
+        Recovery::Lost => None,
+    }
+}
+
+#[test]
+fn holes_between_what_an_area_got_are_none_while_the_page_is_complete() {
+    let check = |offsets: &[u64], complete, offset, epoch| {
+        recovered(of_area(offsets, complete), offset, epoch, RecoveryMode::Stream)
+    };
+    assert_eq!(check(&[7, 50, 99], true, 3, EPOCH), Some(vec![7, 50, 99]));
+    assert_eq!(check(&[7, 50, 99], true, 3, ""), Some(vec![7, 50, 99]));
+    assert_eq!(check(&[], true, 3, EPOCH), Some(vec![]), "nothing happened there");
+    assert_eq!(check(&[7, 50, 99], false, 3, EPOCH), None);
+    assert_eq!(check(&[], false, 3, EPOCH), None);
+    assert_eq!(check(&[], true, 100, EPOCH), Some(vec![]));
+    assert_eq!(check(&[], true, 101, EPOCH), None, "above the top");
+    assert_eq!(check(&[7], true, 3, "e2"), None, "another stream");
+    assert_eq!(check(&[7, 8, 50, 99], true, 3, EPOCH), None, "one past the limit");
+    let mut big = of_area(&[7], true);
+    big.publications.push(publication(50, limits::HISTORY_REPLY_BYTES));
+    assert_eq!(recovered(big, 3, EPOCH, RecoveryMode::Stream), None, "past the size of a reply");
+}
+
+#[test]
+fn a_cache_gives_the_latest_in_an_area() {
+    let check = |offsets: &[u64], offset| {
+        recovered(of_area(offsets, false), offset, EPOCH, RecoveryMode::Cache)
+    };
+    assert_eq!(check(&[50], 3), Some(vec![50]));
+    assert_eq!(check(&[50], 100), Some(vec![]), "the subscriber has seen the top");
+    assert_eq!(check(&[], 3), None);
+}
+
 proptest! {
     /// However a page may look, what is recovered leads from the position asked for to the top.
     #[test]
