@@ -41,6 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node", NODE),
     ("server", SERVER),
     ("client", &["base", "protocol"]),
+    ("internals", &["geo"]),
     ("config", CONFIG),
     ("cli", &[EVERY]),
 ];

@@ -172,6 +172,11 @@ impl Area {
         }
     }
 
+    /// Whether the boundary is no farther than so much; mostly told by [`Self::safe_distance`].
+    pub(crate) fn has_edge_within(&self, point: &Point, distance: Metres) -> bool {
+        self.safe_distance(point) <= distance && self.edge_distance(point) <= distance
+    }
+
     /// Whether the great circle from one place to the other meets the area. Between antipodes
     /// there is none.
     pub(crate) fn meets_way(&self, from: &Point, to: &Point) -> bool {

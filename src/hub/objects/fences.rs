@@ -361,12 +361,12 @@ impl Guard {
     fn has(&self, to: &Object, was_in: bool) -> bool {
         let point = &to.fix.point;
         self.area.contains(point)
-            || (was_in && self.area.edge_distance(point) <= self.rules.margin(&to.fix))
+            || (was_in && self.area.has_edge_within(point, self.rules.margin(&to.fix)))
     }
 
     fn is_near(&self, to: &Object) -> bool {
         self.rules.detect.has(Transition::Approach)
-            && self.area.edge_distance(&to.fix.point) <= self.rules.approach
+            && self.area.has_edge_within(&to.fix.point, self.rules.approach)
     }
 
     fn is_crossed(&self, look: &Look<'_>, to: &Object) -> bool {
@@ -374,7 +374,7 @@ impl Guard {
         let (from, to) = (&from.fix.point, &to.fix.point);
         // The distance is cheaper, and most ways are too short.
         self.rules.detect.has(Transition::Cross)
-            && self.area.edge_distance(to) <= doubtful(from.distance(to).0)
+            && self.area.has_edge_within(to, doubtful(from.distance(to).0))
             && self.area.meets_way(from, to)
     }
 }
