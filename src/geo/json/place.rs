@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::area::{AreaLimits, AreaSpec};
-use super::fields::{Fields, number};
+use super::fields::{Fields, number, shown};
 use super::geojson;
+use super::text::{self, Members};
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
@@ -37,19 +38,39 @@ pub(crate) fn place_of(
     tags: &BTreeMap<String, String>,
 ) -> Result<Option<Located>, GeoError> {
     // Data of other kinds than objects has no place of its own; the tags may.
-    let value = serde_json::from_slice::<Value>(data).unwrap_or_default();
-    let place = match value.as_object() {
-        Some(_) => in_data(&value, names).map_err(|fault| fault.within("data"))?,
-        None => None,
+    let value = match Members::of(data) {
+        Some(members) => placing(&members, names).map_err(|fault| fault.within("data"))?,
+        None => Value::Object(Map::new()),
     };
+    let place = in_data(&value, names).map_err(|fault| fault.within("data"))?;
     let Some(place) = place.map_or_else(|| in_tags(tags, names), |place| Ok(Some(place)))? else {
         return Ok(None);
     };
-    let reach = match value.as_object() {
-        Some(_) => reach(&value, &place).map_err(|fault| fault.within("data"))?,
-        None => None,
-    };
+    let reach = reach(&value, &place).map_err(|fault| fault.within("data"))?;
     Ok(Some(Located { place, reach }))
+}
+
+/// Of an event's data the members that say where it is and whom it reaches. The others may be as
+/// large and as deep as they like: they are not read.
+fn placing(members: &Members<'_>, names: &PlaceFields<'_>) -> Result<Value, GeoError> {
+    let read = |name: &str| {
+        let value = members.find(name).map(|text| text::parse(text.as_bytes()));
+        value.transpose().map_err(|fault| fault.within(name))
+    };
+    let is_feature = is_feature(members);
+    let place = if is_feature { ["type", "geometry"] } else { [names.lat, names.lng] };
+    let mut found = Map::new();
+    for name in place.iter().chain(&["reach", "reach_m"]) {
+        if let Some(value) = read(name)? {
+            found.insert((*name).to_owned(), value);
+        }
+    }
+    Ok(Value::Object(found))
+}
+
+fn is_feature(members: &Members<'_>) -> bool {
+    let kind = members.find("type").and_then(|kind| text::parse(kind.as_bytes()).ok());
+    kind.is_some_and(|kind| kind == "Feature")
 }
 
 fn in_data(value: &Value, names: &PlaceFields<'_>) -> Result<Option<Place>, GeoError> {
@@ -68,8 +89,13 @@ fn in_tags(
     tags: &BTreeMap<String, String>,
     names: &PlaceFields<'_>,
 ) -> Result<Option<Place>, GeoError> {
-    let (Some(lat), Some(lng)) = (tags.get(names.lat), tags.get(names.lng)) else {
-        return Ok(None);
+    let (lat, lng) = match (tags.get(names.lat), tags.get(names.lng)) {
+        (Some(lat), Some(lng)) => (lat, lng),
+        (None, None) => return Ok(None),
+        (lat, _) => {
+            let missing = if lat.is_none() { names.lat } else { names.lng };
+            return Err(GeoError::new(format!("tags.{missing}"), "missing"));
+        }
     };
     let parsed = |name: &str, text: &str| {
         let number = text.parse::<f64>().ok();
@@ -115,7 +141,7 @@ fn reach(value: &Value, place: &Place) -> Result<Option<Arc<Area>>, GeoError> {
 /// Everything at most so far from an event.
 pub(crate) fn round(place: &Place, radius: f64) -> Result<Arc<Area>, GeoError> {
     if !(radius.is_finite() && radius > 0.0) {
-        return Err(GeoError::new("", format_args!("{radius} is not above 0")));
+        return Err(GeoError::new("", format_args!("{} is not above 0", shown(radius))));
     }
     Ok(Arc::new(Area::Circle(Circle::new(place.at, Metres(radius)))))
 }
@@ -157,7 +183,7 @@ const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
 /// The data of an event with every place in it that this module reads replaced by the centre of
 /// its cell; a shape becomes the point that stands for it. What is no object stays as it is.
 pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
-    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(data) else {
+    let Ok(Value::Object(mut object)) = text::parse(data) else {
         return Bytes::copy_from_slice(data);
     };
     let value = Value::Object(object.clone());
