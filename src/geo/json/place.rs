@@ -181,43 +181,60 @@ pub(crate) fn snap(point: Point, resolution: usize) -> Point {
 const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
 
 /// The data of an event with every place in it that this module reads replaced by the centre of
-/// its cell; a shape becomes the point that stands for it. What is no object stays as it is.
+/// its cell; a shape becomes the point that stands for it, an area of `reach` the circle round it.
+/// Everything else stays as it was written, without the space between, members in order of their
+/// names. Data that is no object stays as it is, and so do places that [`place_of`] refuses.
 pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
-    let Ok(Value::Object(mut object)) = text::parse(data) else {
-        return Bytes::copy_from_slice(data);
-    };
-    let value = Value::Object(object.clone());
-    if let Ok(Some(place)) = in_data(&value, names) {
-        let at = snap(place.at, resolution).at;
-        if object.get("type").is_some_and(|kind| kind == "Feature") {
-            let position = serde_json::json!([at.lng(), at.lat()]);
-            let point = serde_json::json!({ "type": "Point", "coordinates": position });
-            object.insert("geometry".to_owned(), point);
-            object.remove("bbox");
-        } else {
-            object.insert(names.lat.to_owned(), at.lat().into());
-            object.insert(names.lng.to_owned(), at.lng().into());
+    let Some(mut members) = Members::of(data) else { return Bytes::copy_from_slice(data) };
+    if let Ok(value) = placing(&members, names) {
+        if let Ok(Some(place)) = in_data(&value, names) {
+            let at = snap(place.at, resolution).at;
+            if is_feature(&members) {
+                coarsen_feature(&mut members, names, at);
+            } else {
+                members.set(names.lat, &at.lat().into());
+                members.set(names.lng, &at.lng().into());
+            }
         }
-        if let Ok(Some(area)) = reach(&value, &place)
+        // It reaches from the event's place, which the tags or the request may have instead.
+        if let Some(Ok(area)) = value.get("reach").map(fixed_area)
             && let Some(center) = area.center()
-            && object.contains_key("reach")
         {
-            // Only the size of the area may go on: its place is the event's.
+            // Only the size of the area may go on: its place is as exact as the event's.
             let radius = area.cap().map_or(0.0, |(_, radius)| radius.0);
             let at = snap(center, resolution).at;
             let near = serde_json::json!({
                 "near": { "lat": at.lat(), "lng": at.lng(), "radius_m": radius.max(1.0) }
             });
-            object.insert("reach".to_owned(), near);
+            members.set("reach", &near);
         }
     }
     for name in TELLING {
-        object.remove(name);
+        members.remove(name);
     }
-    Value::Object(object).to_string().into()
+    members.text().into()
 }
 
-/// The tags `lat` and `lng` of an event, likewise.
+/// A Feature at the place `at`. Its properties are where a fix says its speed, and applications
+/// repeat a place there or beside the geometry.
+fn coarsen_feature(members: &mut Members<'_>, names: &PlaceFields<'_>, at: LatLng) {
+    let position = serde_json::json!([at.lng(), at.lat()]);
+    members.set("geometry", &serde_json::json!({ "type": "Point", "coordinates": position }));
+    for name in [names.lat, names.lng, "bbox"] {
+        members.remove(name);
+    }
+    let properties = members.find("properties").and_then(|text| {
+        let mut properties = Members::of(text.as_bytes())?;
+        properties.keep(|name| name != names.lat && name != names.lng && !TELLING.contains(&name));
+        Some(properties.text())
+    });
+    if let Some(properties) = properties {
+        members.set_text("properties", properties);
+    }
+}
+
+/// The tags `lat` and `lng` of an event, likewise. What is no place in them goes: beside a place
+/// in the data nobody would look at it, and it may be an exact one with a fault.
 pub(crate) fn coarsen_tags(
     tags: &mut BTreeMap<String, String>,
     names: &PlaceFields<'_>,
@@ -227,5 +244,8 @@ pub(crate) fn coarsen_tags(
         let at = snap(place.at, resolution).at;
         tags.insert(names.lat.to_owned(), at.lat().to_string());
         tags.insert(names.lng.to_owned(), at.lng().to_string());
+    } else {
+        tags.remove(names.lat);
+        tags.remove(names.lng);
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::geo::Metres;
 
+mod coarse;
 mod hostile;
 mod random;
 
