@@ -5,7 +5,7 @@ use std::sync::Arc;
 use h3o::CellIndex;
 use serde_json::Value;
 
-use super::fields::{self, Fields, not, number};
+use super::fields::{self, Fields, not, number, shown};
 use super::geojson;
 use crate::base::limits;
 use crate::geo::area::{Area, Circle, Vertex};
@@ -86,7 +86,7 @@ impl AreaSpec {
             "cells" => cells(fields.need("cells")?).map_err(|fault| fault.within("cells")),
             "zone" => zone(fields.need_text("zone")?).map_err(|fault| fault.within("zone")),
             "route" => route(&fields, limits),
-            _ => nearest(&fields),
+            _ => nearest(&fields, limits),
         }
     }
 
@@ -114,11 +114,7 @@ fn near(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> 
         let radius = number(near.need("radius_m")?).map_err(|fault| fault.within("radius_m"))?;
         circle(center, radius, limits).map_err(|fault| fault.within("radius_m"))
     };
-    read().map_err(|fault: GeoError| match fault.path.as_str() {
-        // The member itself is there, or this form would not have been chosen.
-        "near" => fault,
-        _ => fault.within("near"),
-    })
+    read().map_err(|fault: GeoError| fault.within("near"))
 }
 
 fn circle(center: Point, radius: f64, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
@@ -130,12 +126,13 @@ fn circle(center: Point, radius: f64, limits: &AreaLimits) -> Result<AreaSpec, G
 fn checked(radius: f64, limits: &AreaLimits) -> Result<Metres, GeoError> {
     let least = limits.radius_min.0;
     if radius < least || radius <= 0.0 {
-        let why = format_args!("{radius} is below the least, {least}");
+        let why = format!("{} is below the least, {}", shown(radius), shown(least));
         return Err(GeoError::new("", why));
     }
     match limits.radius_max {
         Some(most) if radius > most.0 => {
-            Err(GeoError::new("", format_args!("{radius} is above the most, {}", most.0)))
+            let why = format!("{} is above the most, {}", shown(radius), shown(most.0));
+            Err(GeoError::new("", why))
         }
         _ => Ok(Metres(radius.min(FARTHEST.0))),
     }
@@ -229,7 +226,8 @@ fn route(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError>
             Ok(width)
         } else {
             let most = limits::ROUTE_WIDTH_M;
-            Err(GeoError::new("", format_args!("{width} is outside 0..{most}")))
+            let why = format!("{} is not above 0 and at most {most}", shown(width));
+            Err(GeoError::new("", why))
         }
     });
     let half_width = width.map_err(|fault| fault.within("width_m"))? / 2.0;
@@ -244,9 +242,12 @@ fn route(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError>
     route.map(fixed).map_err(|fault| fault.within("route"))
 }
 
-fn nearest(fields: &Fields<'_>) -> Result<AreaSpec, GeoError> {
+fn nearest(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
     let count = fields.count("nearest", (1, limits::NEAREST))?;
     let to = fields::point(fields.need("to")?).map_err(|fault| fault.within("to"))?;
-    let within = fields.metres("within_m", f64::MIN_POSITIVE)?;
+    // Without `within_m` any distance is near enough, so that only the least radius bounds it.
+    let least = AreaLimits { radius_max: None, ..*limits };
+    let within = fields.find("within_m").map(|value| checked(number(value)?, &least));
+    let within = within.transpose().map_err(|fault| fault.within("within_m"))?;
     Ok(AreaSpec::Nearest { count: count.unwrap_or(1), to, within })
 }

@@ -7,14 +7,6 @@ use serde_json::{Map, Value};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
 
-/// Reads bytes as JSON; empty bytes are nothing.
-pub(crate) fn parse(data: &[u8]) -> Result<Value, GeoError> {
-    serde_json::from_slice(data).map_err(|fault| {
-        let at = format!("line {} column {}", fault.line(), fault.column());
-        GeoError::new("", format_args!("not JSON, at {at}"))
-    })
-}
-
 /// The members of an object, of which all are known.
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(&'a Map<String, Value>);
@@ -76,10 +68,13 @@ impl<'a> Fields<'a> {
         if (least..=most).contains(&number) {
             return Ok(Some(number));
         }
-        let range = if most.is_finite() {
-            format!("{number} is outside {least}..{most}")
+        let (number, least_shown) = (shown(number), shown(least));
+        let range = if most < f64::MAX {
+            format!("{number} is outside {least_shown}..{}", shown(most))
+        } else if (f64::MIN_POSITIVE..=f64::MIN_POSITIVE).contains(&least) {
+            format!("{number} is not above 0")
         } else {
-            format!("{number} is below the least, {least}")
+            format!("{number} is below the least, {least_shown}")
         };
         Err(GeoError::new(name, range))
     }
@@ -121,6 +116,16 @@ pub(super) fn point(value: &Value) -> Result<Point, GeoError> {
 pub(super) fn number(value: &Value) -> Result<f64, GeoError> {
     let number = value.as_f64().ok_or_else(|| not("a number", value))?;
     if number.is_finite() { Ok(number) } else { Err(GeoError::new("", "not a finite number")) }
+}
+
+/// A number as a fault shows it: not by the 309 digits that the largest has.
+pub(super) fn shown(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-6..1e15).contains(&size) {
+        number.to_string()
+    } else {
+        format!("{number:e}")
+    }
 }
 
 pub(super) fn not(wanted: &str, found: &Value) -> GeoError {

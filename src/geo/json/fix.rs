@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::fields::{self, Fields, not};
+use super::fields::{Fields, not};
 use super::geojson;
 use super::place::PlaceFields;
+use super::text::{self, Members};
 use crate::base::limits;
 use crate::geo::error::GeoError;
 use crate::geo::point::{Metres, Point};
@@ -23,7 +24,7 @@ pub(crate) struct FixSpec {
     pub(crate) heading_deg: Option<f64>,
     /// By the device's clock.
     pub(crate) time_ms: Option<u64>,
-    /// Compact JSON, or empty.
+    /// JSON without space between its tokens, else as it was written; or empty.
     pub(crate) data: Bytes,
     pub(crate) tags: BTreeMap<String, String>,
 }
@@ -37,55 +38,53 @@ const METRES: f64 = 40_100_000.0;
 impl FixSpec {
     /// A fix of a call: nothing in it is unknown.
     pub(crate) fn parse(data: &[u8]) -> Result<Self, GeoError> {
-        Self::of(&fields::parse(data).map_err(|fault| fault.within("data"))?)
-    }
-
-    /// A fix of the server API.
-    pub(crate) fn of(value: &Value) -> Result<Self, GeoError> {
+        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
+        Fields::any(&value).map_err(|fault| fault.within("data"))?;
         let mut known = vec!["channel", "lat", "lng"];
         known.extend(MEMBERS);
-        let fields = Fields::of(value, &known)?;
+        let fields = Fields::of(&value, &known)?;
         let point = fields.point("lat", "lng")?;
-        let data = fields.find("data").map(compact).unwrap_or_default();
-        Ok(Self {
-            channel: fields.text("channel")?.map(str::to_owned),
-            ..read(&fields, point, data)?
-        })
+        let channel = fields.text("channel")?.map(str::to_owned);
+        let own = fields.find("data").and(Members::of(data));
+        let own = own.as_ref().and_then(|members| members.find("data"));
+        let data = own.map(text::compact).unwrap_or_default();
+        Ok(Self { channel, ..read(&fields, point, data)? })
     }
 
     /// A fix that is published: an object whose place is in the fields that the namespace names,
     /// or a GeoJSON Feature. Where there is no member `data`, all members that are not the fix's
     /// are together the object's data.
     pub(crate) fn of_publication(data: &[u8], names: &PlaceFields<'_>) -> Result<Self, GeoError> {
-        let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
+        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
         let fields = Fields::any(&value).map_err(|fault| fault.within("data"))?;
         if fields.find("type").is_some_and(|kind| kind == "Feature") {
-            return feature(&fields);
+            return feature(&fields, data);
         }
         let point = fields.point(names.lat, names.lng)?;
-        let data = match fields.find("data") {
-            Some(data) => compact(data),
-            None => rest(&value, names),
-        };
-        read(&fields, point, data)
+        read(&fields, point, data_of(&fields, data, &[names.lat, names.lng]))
     }
 }
 
-fn feature(fields: &Fields<'_>) -> Result<FixSpec, GeoError> {
+fn feature(fields: &Fields<'_>, written: &[u8]) -> Result<FixSpec, GeoError> {
     let geometry = fields.need("geometry")?;
     let point = geojson::only_point(geometry).map_err(|fault| fault.within("geometry"))?;
-    let nothing = Value::Object(Map::new());
+    let nothing = Value::Object(serde_json::Map::new());
     let properties = fields.find("properties").unwrap_or(&nothing);
-    let names = PlaceFields { lat: "", lng: "" };
+    let members = Members::of(written);
+    let written = members.as_ref().and_then(|members| members.find("properties"));
     let read = Fields::any(properties).and_then(|of| {
-        let data = of.find("data").map_or_else(|| rest(properties, &names), compact);
+        let data = data_of(&of, written.unwrap_or_default().as_bytes(), &[]);
         read(&of, point, data)
     });
     let mut fix = read.map_err(|fault| fault.within("properties"))?;
-    match fields.find("id") {
-        Some(Value::String(id)) => fix.key = fix.key.or_else(|| Some(id.clone())),
-        Some(Value::Number(id)) => fix.key = fix.key.or_else(|| Some(id.to_string())),
-        _ => {}
+    let id = match fields.find("id") {
+        None => None,
+        Some(Value::String(id)) => Some(id.clone()),
+        Some(Value::Number(id)) => Some(id.to_string()),
+        Some(other) => return Err(not("a string or a number", other).within("id")),
+    };
+    if let Some(id) = id.filter(|_| fix.key.is_none()) {
+        fix.key = Some(checked_key(id).map_err(|fault| fault.within("id"))?);
     }
     Ok(fix)
 }
@@ -111,12 +110,16 @@ fn read(fields: &Fields<'_>, point: Point, data: Bytes) -> Result<FixSpec, GeoEr
 }
 
 fn key(fields: &Fields<'_>) -> Result<Option<String>, GeoError> {
-    let Some(key) = fields.text("key")? else { return Ok(None) };
+    let key = fields.text("key")?.map(|key| checked_key(key.to_owned()));
+    key.transpose().map_err(|fault| fault.within("key"))
+}
+
+fn checked_key(key: String) -> Result<String, GeoError> {
     if key.is_empty() || key.len() > limits::OBJECT_KEY_BYTES {
         let most = limits::OBJECT_KEY_BYTES;
-        return Err(GeoError::new("key", format_args!("a key has 1 to {most} bytes")));
+        return Err(GeoError::new("", format_args!("a key has 1 to {most} bytes")));
     }
-    Ok(Some(key.to_owned()))
+    Ok(key)
 }
 
 fn tags(value: &Value) -> Result<BTreeMap<String, String>, GeoError> {
@@ -136,18 +139,13 @@ fn tags(value: &Value) -> Result<BTreeMap<String, String>, GeoError> {
     tags.iter().map(one).collect()
 }
 
-fn compact(value: &Value) -> Bytes {
-    value.to_string().into()
-}
-
-/// The members that are not the fix's own; nothing where there are none.
-fn rest(value: &Value, names: &PlaceFields<'_>) -> Bytes {
-    let Some(object) = value.as_object() else { return Bytes::new() };
-    let own = |key: &str| key == names.lat || key == names.lng || MEMBERS.contains(&key);
-    let rest: Map<String, Value> = object
-        .iter()
-        .filter(|(key, _)| !own(key))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    if rest.is_empty() { Bytes::new() } else { compact(&Value::Object(rest)) }
+/// The object's data as it is in `written`, the text of `fields`: the member `data`, or without
+/// one all members that are not the fix's own, `place` among these; nothing where there are none.
+fn data_of(fields: &Fields<'_>, written: &[u8], place: &[&str]) -> Bytes {
+    let Some(mut members) = Members::of(written) else { return Bytes::new() };
+    if fields.find("data").is_some() {
+        return members.find("data").map(text::compact).unwrap_or_default();
+    }
+    members.keep(|name| !place.contains(&name) && !MEMBERS.contains(&name));
+    if members.is_empty() { Bytes::new() } else { members.text().into() }
 }

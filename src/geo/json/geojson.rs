@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::fields::{Fields, not, number};
+use super::text;
 use crate::base::limits;
 use crate::geo::area::{Area, Circle, Vertex};
 use crate::geo::error::GeoError;
@@ -19,7 +20,7 @@ pub(crate) fn geometry(value: &Value) -> Result<Area, GeoError> {
 /// The features of a FeatureCollection by their property `name`, as an operator's file has them:
 /// at most [`limits::SHAPE_VERTICES`] positions in each.
 pub(crate) fn features(text: &[u8]) -> Result<Vec<(Arc<str>, Area)>, GeoError> {
-    let value = super::fields::parse(text)?;
+    let value = text::parse(text)?;
     let features = Fields::any(&value)?.need("features")?;
     let feature = |feature: &Value| {
         let fields = Fields::any(feature)?;
@@ -45,10 +46,15 @@ impl Budget {
     }
 
     fn take(&mut self, count: usize) -> Result<(), GeoError> {
-        self.left = self.left.checked_sub(count).ok_or_else(|| {
-            GeoError::new("", format_args!("more than {} positions in one geometry", self.most))
-        })?;
+        self.left = self.rest(count)?;
         Ok(())
+    }
+
+    /// What would be left; the fault if there is not so much.
+    fn rest(&self, count: usize) -> Result<usize, GeoError> {
+        self.left.checked_sub(count).ok_or_else(|| {
+            GeoError::new("", format_args!("more than {} positions in one geometry", self.most))
+        })
     }
 }
 
@@ -73,17 +79,21 @@ fn collection(fields: &Fields<'_>, budget: &mut Budget, depth: usize) -> Result<
     }
     let geometries = fields.need("geometries")?;
     let parts = list(geometries, 1).map_err(|fault| fault.within("geometries"))?;
-    budget.take(parts.len()).map_err(|fault| fault.within("geometries"))?;
+    // Each has at least one position and takes what it has.
+    budget.rest(parts.len()).map_err(|fault| fault.within("geometries"))?;
     let parts: Result<Vec<Area>, GeoError> = each(parts, |part| read(part, budget, depth + 1));
     parts.map(Area::Union).map_err(|fault| fault.within("geometries"))
 }
 
 fn coordinates_of(kind: &str, value: &Value, budget: &mut Budget) -> Result<Area, GeoError> {
     match kind {
-        "Point" => point(value, budget),
+        "Point" => {
+            budget.take(1)?;
+            position(value).map(|vertex| point(&vertex))
+        }
         "MultiPoint" => {
-            let points = each(list(value, 1)?, |one| point(one, budget))?;
-            Ok(Area::Union(points))
+            let points = positions(value, 1, budget)?;
+            Ok(Area::Union(points.iter().map(point).collect()))
         }
         "LineString" => {
             let line = positions(value, 2, budget)?;
@@ -124,10 +134,8 @@ pub(super) fn lines(value: &Value) -> Result<Vec<Vec<LatLng>>, GeoError> {
     Ok(lines.iter().map(|line| lat_lngs(line)).collect())
 }
 
-fn point(value: &Value, budget: &mut Budget) -> Result<Area, GeoError> {
-    budget.take(1)?;
-    let vertex = position(value)?;
-    Ok(Area::Circle(Circle::new(lat_lng(&vertex).into(), Metres(0.0))))
+fn point(vertex: &Vertex) -> Area {
+    Area::Circle(Circle::new(lat_lng(vertex).into(), Metres(0.0)))
 }
 
 fn positions(value: &Value, least: usize, budget: &mut Budget) -> Result<Vec<Vertex>, GeoError> {
@@ -185,8 +193,10 @@ fn without_first(fault: &GeoError) -> GeoError {
 
 /// The place of a GeoJSON Point, for what must be one.
 pub(super) fn only_point(value: &Value) -> Result<Point, GeoError> {
-    match geometry(value)? {
-        Area::Circle(circle) => Ok(circle.center),
-        _ => Err(GeoError::new("type", "must be Point")),
+    let fields = Fields::any(value)?;
+    if fields.need_text("type")? != "Point" {
+        return Err(GeoError::new("type", "must be Point"));
     }
+    let vertex = position(fields.need("coordinates")?).map_err(|fault| fault.within("coordinates"));
+    Ok(lat_lng(&vertex?).into())
 }

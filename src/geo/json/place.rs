@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::area::{AreaLimits, AreaSpec};
-use super::fields::{Fields, number};
+use super::fields::{Fields, number, shown};
 use super::geojson;
+use super::text::{self, Members};
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
@@ -37,19 +38,39 @@ pub(crate) fn place_of(
     tags: &BTreeMap<String, String>,
 ) -> Result<Option<Located>, GeoError> {
     // Data of other kinds than objects has no place of its own; the tags may.
-    let value = serde_json::from_slice::<Value>(data).unwrap_or_default();
-    let place = match value.as_object() {
-        Some(_) => in_data(&value, names).map_err(|fault| fault.within("data"))?,
-        None => None,
+    let value = match Members::of(data) {
+        Some(members) => placing(&members, names).map_err(|fault| fault.within("data"))?,
+        None => Value::Object(Map::new()),
     };
+    let place = in_data(&value, names).map_err(|fault| fault.within("data"))?;
     let Some(place) = place.map_or_else(|| in_tags(tags, names), |place| Ok(Some(place)))? else {
         return Ok(None);
     };
-    let reach = match value.as_object() {
-        Some(_) => reach(&value, &place).map_err(|fault| fault.within("data"))?,
-        None => None,
-    };
+    let reach = reach(&value, &place).map_err(|fault| fault.within("data"))?;
     Ok(Some(Located { place, reach }))
+}
+
+/// Of an event's data the members that say where it is and whom it reaches. The others may be as
+/// large and as deep as they like: they are not read.
+fn placing(members: &Members<'_>, names: &PlaceFields<'_>) -> Result<Value, GeoError> {
+    let read = |name: &str| {
+        let value = members.find(name).map(|text| text::parse(text.as_bytes()));
+        value.transpose().map_err(|fault| fault.within(name))
+    };
+    let is_feature = is_feature(members);
+    let place = if is_feature { ["type", "geometry"] } else { [names.lat, names.lng] };
+    let mut found = Map::new();
+    for name in place.iter().chain(&["reach", "reach_m"]) {
+        if let Some(value) = read(name)? {
+            found.insert((*name).to_owned(), value);
+        }
+    }
+    Ok(Value::Object(found))
+}
+
+fn is_feature(members: &Members<'_>) -> bool {
+    let kind = members.find("type").and_then(|kind| text::parse(kind.as_bytes()).ok());
+    kind.is_some_and(|kind| kind == "Feature")
 }
 
 fn in_data(value: &Value, names: &PlaceFields<'_>) -> Result<Option<Place>, GeoError> {
@@ -68,8 +89,13 @@ fn in_tags(
     tags: &BTreeMap<String, String>,
     names: &PlaceFields<'_>,
 ) -> Result<Option<Place>, GeoError> {
-    let (Some(lat), Some(lng)) = (tags.get(names.lat), tags.get(names.lng)) else {
-        return Ok(None);
+    let (lat, lng) = match (tags.get(names.lat), tags.get(names.lng)) {
+        (Some(lat), Some(lng)) => (lat, lng),
+        (None, None) => return Ok(None),
+        (lat, _) => {
+            let missing = if lat.is_none() { names.lat } else { names.lng };
+            return Err(GeoError::new(format!("tags.{missing}"), "missing"));
+        }
     };
     let parsed = |name: &str, text: &str| {
         let number = text.parse::<f64>().ok();
@@ -115,7 +141,7 @@ fn reach(value: &Value, place: &Place) -> Result<Option<Arc<Area>>, GeoError> {
 /// Everything at most so far from an event.
 pub(crate) fn round(place: &Place, radius: f64) -> Result<Arc<Area>, GeoError> {
     if !(radius.is_finite() && radius > 0.0) {
-        return Err(GeoError::new("", format_args!("{radius} is not above 0")));
+        return Err(GeoError::new("", format_args!("{} is not above 0", shown(radius))));
     }
     Ok(Arc::new(Area::Circle(Circle::new(place.at, Metres(radius)))))
 }
@@ -155,43 +181,60 @@ pub(crate) fn snap(point: Point, resolution: usize) -> Point {
 const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
 
 /// The data of an event with every place in it that this module reads replaced by the centre of
-/// its cell; a shape becomes the point that stands for it. What is no object stays as it is.
+/// its cell; a shape becomes the point that stands for it, an area of `reach` the circle round it.
+/// Everything else stays as it was written, without the space between, members in order of their
+/// names. Data that is no object stays as it is, and so do places that [`place_of`] refuses.
 pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
-    let Ok(Value::Object(mut object)) = serde_json::from_slice::<Value>(data) else {
-        return Bytes::copy_from_slice(data);
-    };
-    let value = Value::Object(object.clone());
-    if let Ok(Some(place)) = in_data(&value, names) {
-        let at = snap(place.at, resolution).at;
-        if object.get("type").is_some_and(|kind| kind == "Feature") {
-            let position = serde_json::json!([at.lng(), at.lat()]);
-            let point = serde_json::json!({ "type": "Point", "coordinates": position });
-            object.insert("geometry".to_owned(), point);
-            object.remove("bbox");
-        } else {
-            object.insert(names.lat.to_owned(), at.lat().into());
-            object.insert(names.lng.to_owned(), at.lng().into());
+    let Some(mut members) = Members::of(data) else { return Bytes::copy_from_slice(data) };
+    if let Ok(value) = placing(&members, names) {
+        if let Ok(Some(place)) = in_data(&value, names) {
+            let at = snap(place.at, resolution).at;
+            if is_feature(&members) {
+                coarsen_feature(&mut members, names, at);
+            } else {
+                members.set(names.lat, &at.lat().into());
+                members.set(names.lng, &at.lng().into());
+            }
         }
-        if let Ok(Some(area)) = reach(&value, &place)
+        // It reaches from the event's place, which the tags or the request may have instead.
+        if let Some(Ok(area)) = value.get("reach").map(fixed_area)
             && let Some(center) = area.center()
-            && object.contains_key("reach")
         {
-            // Only the size of the area may go on: its place is the event's.
+            // Only the size of the area may go on: its place is as exact as the event's.
             let radius = area.cap().map_or(0.0, |(_, radius)| radius.0);
             let at = snap(center, resolution).at;
             let near = serde_json::json!({
                 "near": { "lat": at.lat(), "lng": at.lng(), "radius_m": radius.max(1.0) }
             });
-            object.insert("reach".to_owned(), near);
+            members.set("reach", &near);
         }
     }
     for name in TELLING {
-        object.remove(name);
+        members.remove(name);
     }
-    Value::Object(object).to_string().into()
+    members.text().into()
 }
 
-/// The tags `lat` and `lng` of an event, likewise.
+/// A Feature at the place `at`. Its properties are where a fix says its speed, and applications
+/// repeat a place there or beside the geometry.
+fn coarsen_feature(members: &mut Members<'_>, names: &PlaceFields<'_>, at: LatLng) {
+    let position = serde_json::json!([at.lng(), at.lat()]);
+    members.set("geometry", &serde_json::json!({ "type": "Point", "coordinates": position }));
+    for name in [names.lat, names.lng, "bbox"] {
+        members.remove(name);
+    }
+    let properties = members.find("properties").and_then(|text| {
+        let mut properties = Members::of(text.as_bytes())?;
+        properties.keep(|name| name != names.lat && name != names.lng && !TELLING.contains(&name));
+        Some(properties.text())
+    });
+    if let Some(properties) = properties {
+        members.set_text("properties", properties);
+    }
+}
+
+/// The tags `lat` and `lng` of an event, likewise. What is no place in them goes: beside a place
+/// in the data nobody would look at it, and it may be an exact one with a fault.
 pub(crate) fn coarsen_tags(
     tags: &mut BTreeMap<String, String>,
     names: &PlaceFields<'_>,
@@ -201,5 +244,8 @@ pub(crate) fn coarsen_tags(
         let at = snap(place.at, resolution).at;
         tags.insert(names.lat.to_owned(), at.lat().to_string());
         tags.insert(names.lng.to_owned(), at.lng().to_string());
+    } else {
+        tags.remove(names.lat);
+        tags.remove(names.lng);
     }
 }

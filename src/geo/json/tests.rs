@@ -4,6 +4,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::geo::Metres;
 
+mod coarse;
+mod hostile;
+mod random;
+
 fn told<T: std::fmt::Debug>(result: Result<T, crate::geo::GeoError>) -> String {
     match result {
         Ok(value) => format!("{value:?}").chars().take(40).collect(),
@@ -73,7 +77,7 @@ fn a_wrong_area_is_refused_by_the_name_of_its_field() {
         &expect![[r#"
             data: missing: a geo channel wants an area
             data: not JSON, at line 1 column 1
-            must be an object, not a list
+            data: must be an object, not a list
             area: missing; one of near, follow, bbox, geometry, cells, zone, route, nearest
             ok
             near.radius_m: missing

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::area::{AreaLimits, AreaSpec};
-use super::fields::{self, Fields, not};
+use super::fields::{Fields, not};
+use super::text;
 use crate::base::limits;
 use crate::geo::detect::{Detect, Transition};
 use crate::geo::error::GeoError;
@@ -63,14 +64,16 @@ impl ViewSpec {
         if is_nothing(data) {
             return Err(GeoError::new("data", "missing: a geo channel wants an area"));
         }
-        let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
+        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
+        Fields::any(&value).map_err(|fault| fault.within("data"))?;
         let area = AreaSpec::among(&value, &MEMBERS, limits)?;
         Self::rest(&value, area)
     }
 
     /// For an area that is known already: `data` has everything else.
     pub(crate) fn parse_for(data: &[u8], area: AreaSpec) -> Result<Self, GeoError> {
-        let value = fields::parse(data).map_err(|fault| fault.within("data"))?;
+        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
+        Fields::any(&value).map_err(|fault| fault.within("data"))?;
         Fields::of(&value, &MEMBERS)?;
         Self::rest(&value, area)
     }
