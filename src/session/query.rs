@@ -1,11 +1,13 @@
 //! What a client may ask about a channel: presence and history.
 
+use std::sync::Arc;
+
 use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::geo::Named;
 use super::{Failure, Session};
 use crate::access::token::Operation;
-use crate::channel::{Channel, HistoryQuery, NamespaceOptions, Since};
+use crate::channel::{Audience, Channel, HistoryQuery, Namespace, NamespaceOptions, Since};
 use crate::protocol::{ErrorCode, HistoryRequest};
 
 impl Session {
@@ -45,7 +47,12 @@ impl Session {
         let since =
             request.since.map(|position| Since { offset: position.offset, epoch: position.epoch });
         let epoch = since.as_ref().map(|since| since.epoch.clone());
-        let query = HistoryQuery { limit, since, reverse: request.reverse, audience: None };
+        // A token that bounds places bounds what has been there as well.
+        let within = self.geo_bounds().and_then(|bounds| bounds.within.clone());
+        let audience = within
+            .filter(|_| self.context.namespaces.find(channel.as_str()).is_some_and(has_places))
+            .map(|area| Arc::new(Audience { area, ..Audience::default() }));
+        let query = HistoryQuery { limit, since, reverse: request.reverse, audience };
         let expected = Expected::History { id, epoch };
         self.request(Request::History { channel, query }, expected, actions);
         Ok(())
@@ -67,4 +74,8 @@ impl Session {
         }
         Ok(channel)
     }
+}
+
+fn has_places(namespace: &Arc<Namespace>) -> bool {
+    namespace.options.geo.is_some()
 }

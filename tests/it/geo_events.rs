@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::node::Node;
+use crate::node::{Node, token};
 
 /// Namespaces with geography, and everything allowed.
 pub(crate) const FILE: &str = r#"
@@ -263,6 +263,29 @@ async fn a_moved_area_outlives_a_reconnect_of_its_user() {
     publish(&node, "alerts:city", json!({"lat": 53.0, "lng": 13.0, "n": 2})).await;
     assert_eq!(client.publication().await["n"], 2);
     assert_eq!(other.publication().await["n"], 1);
+}
+
+#[tokio::test]
+async fn a_token_bounds_areas_positions_queries_and_history() {
+    let node = start().await;
+    let within = json!({"bbox": {"west": 13, "south": 52, "east": 14, "north": 53}});
+    let claims = json!({"sub": "ada", "geo": {"within": within, "radius_m_max": 5000}});
+    let mut client = Client::open(&node).await;
+    client.enter(json!({"token": token(&claims)})).await;
+    let ask = |data: Value| json!({"subscribe": {"channel": "alerts:city", "data": data}});
+    assert_eq!(client.fault(ask(near(48.85, 2.35, 1000.0))).await, 103);
+    assert_eq!(client.fault(ask(near(52.5, 13.4, 6000.0))).await, 107);
+    let far = json!({"rpc": {"method": "geo.position", "data": {"lat": 48.85, "lng": 2.35}}});
+    assert_eq!(client.fault(far).await, 103);
+    view(&mut client, "alerts:city", json!({"zone": "countries/DE"})).await;
+    for (n, lat, lng) in [(1, 48.1, 11.5), (2, 52.5, 13.4)] {
+        publish(&node, "alerts:city", json!({"lat": lat, "lng": lng, "n": n})).await;
+    }
+    assert_eq!(client.publication().await["n"], 2, "of the zone, what the token allows");
+    let history = json!({"history": {"channel": "alerts:city", "limit": 10}});
+    let page = client.ask(history).await["history"]["publications"].clone();
+    assert_eq!(page.as_array().unwrap().len(), 1, "{page}");
+    assert_eq!(page[0]["data"]["n"], 2);
 }
 
 #[tokio::test]
