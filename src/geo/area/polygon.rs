@@ -1,5 +1,6 @@
 //! Polygons with holes. A hole is open: its edge belongs to the polygon.
 
+use geo::InteriorPoint;
 use robust::Coord;
 
 use super::arc::Arc;
@@ -24,6 +25,8 @@ pub(crate) struct Polygons {
     blocks: Vec<Block>,
     caps: Caps,
     cap: (Point, Metres),
+    /// Stands for all of it: events of this shape are there, and distances are to there.
+    center: Point,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -81,14 +84,17 @@ impl Polygons {
         };
         let caps = Caps::new(blocks.iter().map(cap_of).collect());
         let by_longitude = (polygons.len() > FEW).then(|| by_longitude(&polygons));
+        let anywhere = place_of(Coord { x: 0.0, y: 0.0 });
         let mut this = Self {
-            cap: (place_of(Coord { x: 0.0, y: 0.0 }), FARTHEST),
+            cap: (anywhere, FARTHEST),
+            center: anywhere,
             polygons,
             by_longitude,
             blocks,
             caps,
         };
         this.cap = this.find_cap();
+        this.center = this.find_center();
         this
     }
 
@@ -169,7 +175,23 @@ impl Polygons {
     }
 
     pub(super) fn center(&self) -> Point {
-        self.cap.0
+        self.center
+    }
+
+    /// The middle of the extent, if that is inside; else a place inside the first polygon.
+    fn find_center(&self) -> Point {
+        let middle = self.cap.0;
+        if self.contains(middle.at) {
+            return middle;
+        }
+        let polygon = &self.polygons[0];
+        let plane = |ring: &Ring| -> geo::LineString {
+            ring.corners().iter().map(|corner| (corner.x, corner.y)).collect()
+        };
+        let holes = polygon.holes.iter().map(plane).collect();
+        let inside = geo::Polygon::new(plane(&polygon.shell), holes).interior_point();
+        let inside = inside.map(|inside| place_of(Coord { x: inside.x(), y: inside.y() }));
+        inside.filter(|inside| self.contains(inside.at)).unwrap_or(middle)
     }
 
     pub(super) fn extent(&self) -> Vec<Extent> {

@@ -366,3 +366,28 @@ fn cells_of_several_resolutions_are_one_area() {
     let neighbour = Area::cells(&[neighbour.unwrap()]).unwrap();
     assert!(neighbour.meets(&area), "they share an edge");
 }
+
+#[test]
+fn the_place_that_stands_for_a_shape_is_in_it() {
+    let horseshoe = [
+        (0.0, 0.0),
+        (9.0, 0.0),
+        (9.0, 9.0),
+        (8.0, 9.0),
+        (8.0, 1.0),
+        (1.0, 1.0),
+        (1.0, 9.0),
+        (0.0, 9.0),
+    ];
+    let east: Vec<(f64, f64)> = horseshoe.iter().map(|(lng, lat)| (lng + 175.0, *lat)).collect();
+    let over: Vec<(f64, f64)> = east
+        .iter()
+        .map(|(lng, lat)| (if *lng > 180.0 { lng - 360.0 } else { *lng }, *lat))
+        .collect();
+    for ring in [&horseshoe[..], &over[..]] {
+        let area = polygon(&[ring]).unwrap();
+        assert!(area.contains(&area.center().unwrap()), "{:?}", area.center());
+    }
+    let square = polygon(&[&[(0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (0.0, 2.0)]]).unwrap();
+    assert_eq!(square.center().unwrap(), point(1.0, 2.0), "the middle, where that is inside");
+}
