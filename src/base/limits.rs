@@ -122,6 +122,9 @@ pub(crate) const API_ANSWER_BYTES: usize = 64 << 20;
 pub(crate) const POLYGON_VERTICES: usize = 1000;
 /// Vertices of all polygons of one area, those of zones and cells included.
 pub(crate) const SHAPE_VERTICES: usize = 1 << 16;
+/// Values in the JSON of one area or fix, a member counted as six: a collection of as many points as
+/// there may be positions has 16,000 with their altitudes.
+pub(crate) const AREA_VALUES: usize = 16_384;
 /// H3 cells of one area.
 pub(crate) const AREA_CELLS: usize = 4_096;
 /// Metres of a route's whole width.

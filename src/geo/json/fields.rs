@@ -1,7 +1,5 @@
 //! The members of a JSON object, taken one by one with clear answers for what is wrong.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value};
 
 use crate::geo::error::GeoError;
@@ -16,15 +14,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn of(value: &'a Value, known: &[&str]) -> Result<Self, GeoError> {
         let fields = Self::any(value)?;
         match fields.0.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => {
-                let mut why = "unknown; there are".to_owned();
-                for (index, name) in known.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { "," };
-                    let written = write!(why, "{comma} {name}");
-                    debug_assert!(written.is_ok(), "a string takes every text");
-                }
-                Err(GeoError::new(key.chars().take(64).collect::<String>(), why))
-            }
+            Some(key) => Err(unknown(key, known)),
             None => Ok(fields),
         }
     }
@@ -116,6 +106,12 @@ pub(super) fn point(value: &Value) -> Result<Point, GeoError> {
 pub(super) fn number(value: &Value) -> Result<f64, GeoError> {
     let number = value.as_f64().ok_or_else(|| not("a number", value))?;
     if number.is_finite() { Ok(number) } else { Err(GeoError::new("", "not a finite number")) }
+}
+
+/// The fault of a member that is none of the known ones.
+pub(super) fn unknown(name: &str, known: &[&str]) -> GeoError {
+    let shown: String = name.chars().take(64).collect();
+    GeoError::new(shown, format_args!("unknown; there are {}", known.join(", ")))
 }
 
 /// A number as a fault shows it: not by the 309 digits that the largest has.

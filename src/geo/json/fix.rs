@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::fields::{Fields, not};
+use super::fields::{Fields, not, unknown};
 use super::geojson;
 use super::place::PlaceFields;
 use super::text::{self, Members};
@@ -29,8 +29,8 @@ pub(crate) struct FixSpec {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
-const MEMBERS: [&str; 7] =
-    ["key", "accuracy_m", "speed_mps", "heading_deg", "time_ms", "data", "tags"];
+/// Members of a fix beside its place and `data`.
+const MEMBERS: [&str; 6] = ["key", "accuracy_m", "speed_mps", "heading_deg", "time_ms", "tags"];
 /// Longest time that a device may say, the year 9999.
 const TIME_MS: usize = 253_402_300_799_999;
 const METRES: f64 = 40_100_000.0;
@@ -38,45 +38,45 @@ const METRES: f64 = 40_100_000.0;
 impl FixSpec {
     /// A fix of a call: nothing in it is unknown.
     pub(crate) fn parse(data: &[u8]) -> Result<Self, GeoError> {
-        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
-        Fields::any(&value).map_err(|fault| fault.within("data"))?;
+        let members = Members::object(data).map_err(|fault| fault.within("data"))?;
         let mut known = vec!["channel", "lat", "lng"];
         known.extend(MEMBERS);
-        let fields = Fields::of(&value, &known)?;
+        known.push("data");
+        if let Some(name) = members.names().find(|name| !known.contains(name)) {
+            return Err(unknown(name, &known));
+        }
+        known.pop();
+        let value = members.read(&known)?;
+        let fields = Fields::any(&value)?;
         let point = fields.point("lat", "lng")?;
         let channel = fields.text("channel")?.map(str::to_owned);
-        let own = fields.find("data").and(Members::of(data));
-        let own = own.as_ref().and_then(|members| members.find("data"));
-        let data = own.map(text::compact).unwrap_or_default();
-        Ok(Self { channel, ..read(&fields, point, data)? })
+        Ok(Self { channel, ..read(&fields, point, own_data(&members)?.unwrap_or_default())? })
     }
 
     /// A fix that is published: an object whose place is in the fields that the namespace names,
     /// or a GeoJSON Feature. Where there is no member `data`, all members that are not the fix's
     /// are together the object's data.
     pub(crate) fn of_publication(data: &[u8], names: &PlaceFields<'_>) -> Result<Self, GeoError> {
-        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
-        let fields = Fields::any(&value).map_err(|fault| fault.within("data"))?;
-        if fields.find("type").is_some_and(|kind| kind == "Feature") {
-            return feature(&fields, data);
+        let members = Members::object(data).map_err(|fault| fault.within("data"))?;
+        if members.is_feature() {
+            return feature(&members);
         }
-        let point = fields.point(names.lat, names.lng)?;
-        read(&fields, point, data_of(&fields, data, &[names.lat, names.lng]))
+        let place = [names.lat, names.lng];
+        let value = members.read(&place)?;
+        let point = Fields::any(&value)?.point(names.lat, names.lng)?;
+        with_rest(members, point, &place)
     }
 }
 
-fn feature(fields: &Fields<'_>, written: &[u8]) -> Result<FixSpec, GeoError> {
+fn feature(members: &Members<'_>) -> Result<FixSpec, GeoError> {
+    let value = members.read(&["geometry", "id"])?;
+    let fields = Fields::any(&value)?;
     let geometry = fields.need("geometry")?;
     let point = geojson::only_point(geometry).map_err(|fault| fault.within("geometry"))?;
-    let nothing = Value::Object(serde_json::Map::new());
-    let properties = fields.find("properties").unwrap_or(&nothing);
-    let members = Members::of(written);
-    let written = members.as_ref().and_then(|members| members.find("properties"));
-    let read = Fields::any(properties).and_then(|of| {
-        let data = data_of(&of, written.unwrap_or_default().as_bytes(), &[]);
-        read(&of, point, data)
-    });
-    let mut fix = read.map_err(|fault| fault.within("properties"))?;
+    let properties = members.find("properties").filter(|text| *text != "null").unwrap_or("{}");
+    let properties = Members::object(properties.as_bytes());
+    let fix = properties.and_then(|properties| with_rest(properties, point, &[]));
+    let mut fix = fix.map_err(|fault| fault.within("properties"))?;
     let id = match fields.find("id") {
         None => None,
         Some(Value::String(id)) => Some(id.clone()),
@@ -87,6 +87,33 @@ fn feature(fields: &Fields<'_>, written: &[u8]) -> Result<FixSpec, GeoError> {
         fix.key = Some(checked_key(id).map_err(|fault| fault.within("id"))?);
     }
     Ok(fix)
+}
+
+/// The fix of an object with members of any name, of which `place` say where it is.
+fn with_rest(mut members: Members<'_>, point: Point, place: &[&str]) -> Result<FixSpec, GeoError> {
+    let value = members.read(&MEMBERS)?;
+    let data = match own_data(&members)? {
+        Some(data) => data,
+        None => {
+            let own = |name: &str| name == "data" || MEMBERS.contains(&name);
+            members.keep(|name| !place.contains(&name) && !own(name));
+            match members.is_empty() {
+                true => Bytes::new(),
+                false => text::compact(&members.text()).ok_or_else(|| too_deep(""))?,
+            }
+        }
+    };
+    read(&Fields::any(&value)?, point, data)
+}
+
+/// What the member `data` has, as it was written.
+fn own_data(members: &Members<'_>) -> Result<Option<Bytes>, GeoError> {
+    let data = members.find("data").filter(|text| *text != "null");
+    data.map(|text| text::compact(text).ok_or_else(|| too_deep("data"))).transpose()
+}
+
+fn too_deep(path: &str) -> GeoError {
+    GeoError::new(path, "nested too deep")
 }
 
 fn read(fields: &Fields<'_>, point: Point, data: Bytes) -> Result<FixSpec, GeoError> {
@@ -137,15 +164,4 @@ fn tags(value: &Value) -> Result<BTreeMap<String, String>, GeoError> {
         Ok((key.clone(), text.to_owned()))
     };
     tags.iter().map(one).collect()
-}
-
-/// The object's data as it is in `written`, the text of `fields`: the member `data`, or without
-/// one all members that are not the fix's own, `place` among these; nothing where there are none.
-fn data_of(fields: &Fields<'_>, written: &[u8], place: &[&str]) -> Bytes {
-    let Some(mut members) = Members::of(written) else { return Bytes::new() };
-    if fields.find("data").is_some() {
-        return members.find("data").map(text::compact).unwrap_or_default();
-    }
-    members.keep(|name| !place.contains(&name) && !MEMBERS.contains(&name));
-    if members.is_empty() { Bytes::new() } else { members.text().into() }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::area::{AreaLimits, AreaSpec};
 use super::fields::{Fields, number, shown};
 use super::geojson;
-use super::text::{self, Members};
+use super::text::Members;
 use crate::geo::area::{Area, Circle, Place};
 use crate::geo::error::GeoError;
 use crate::geo::point::{LatLng, Metres, Point};
@@ -53,24 +53,8 @@ pub(crate) fn place_of(
 /// Of an event's data the members that say where it is and whom it reaches. The others may be as
 /// large and as deep as they like: they are not read.
 fn placing(members: &Members<'_>, names: &PlaceFields<'_>) -> Result<Value, GeoError> {
-    let read = |name: &str| {
-        let value = members.find(name).map(|text| text::parse(text.as_bytes()));
-        value.transpose().map_err(|fault| fault.within(name))
-    };
-    let is_feature = is_feature(members);
-    let place = if is_feature { ["type", "geometry"] } else { [names.lat, names.lng] };
-    let mut found = Map::new();
-    for name in place.iter().chain(&["reach", "reach_m"]) {
-        if let Some(value) = read(name)? {
-            found.insert((*name).to_owned(), value);
-        }
-    }
-    Ok(Value::Object(found))
-}
-
-fn is_feature(members: &Members<'_>) -> bool {
-    let kind = members.find("type").and_then(|kind| text::parse(kind.as_bytes()).ok());
-    kind.is_some_and(|kind| kind == "Feature")
+    let place = if members.is_feature() { ["type", "geometry"] } else { [names.lat, names.lng] };
+    members.read(&[place[0], place[1], "reach", "reach_m"])
 }
 
 fn in_data(value: &Value, names: &PlaceFields<'_>) -> Result<Option<Place>, GeoError> {
@@ -182,14 +166,13 @@ const TELLING: [&str; 3] = ["accuracy_m", "speed_mps", "heading_deg"];
 
 /// The data of an event with every place in it that this module reads replaced by the centre of
 /// its cell; a shape becomes the point that stands for it, an area of `reach` the circle round it.
-/// Everything else stays as it was written, without the space between, members in order of their
-/// names. Data that is no object stays as it is, and so do places that [`place_of`] refuses.
+/// Everything else stays as it was written, without the space between. Data that is no object stays as it is, and so do places that [`place_of`] refuses.
 pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
     let Some(mut members) = Members::of(data) else { return Bytes::copy_from_slice(data) };
     if let Ok(value) = placing(&members, names) {
         if let Ok(Some(place)) = in_data(&value, names) {
             let at = snap(place.at, resolution).at;
-            if is_feature(&members) {
+            if members.is_feature() {
                 coarsen_feature(&mut members, names, at);
             } else {
                 members.set(names.lat, &at.lat().into());
@@ -209,9 +192,7 @@ pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -
             members.set("reach", &near);
         }
     }
-    for name in TELLING {
-        members.remove(name);
-    }
+    members.keep(|name| !TELLING.contains(&name));
     members.text().into()
 }
 
@@ -220,9 +201,7 @@ pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -
 fn coarsen_feature(members: &mut Members<'_>, names: &PlaceFields<'_>, at: LatLng) {
     let position = serde_json::json!([at.lng(), at.lat()]);
     members.set("geometry", &serde_json::json!({ "type": "Point", "coordinates": position }));
-    for name in [names.lat, names.lng, "bbox"] {
-        members.remove(name);
-    }
+    members.keep(|name| ![names.lat, names.lng, "bbox"].contains(&name));
     let properties = members.find("properties").and_then(|text| {
         let mut properties = Members::of(text.as_bytes())?;
         properties.keep(|name| name != names.lat && name != names.lng && !TELLING.contains(&name));

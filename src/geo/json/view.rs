@@ -64,7 +64,7 @@ impl ViewSpec {
         if is_nothing(data) {
             return Err(GeoError::new("data", "missing: a geo channel wants an area"));
         }
-        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
+        let value = text::parse_small(data).map_err(|fault| fault.within("data"))?;
         Fields::any(&value).map_err(|fault| fault.within("data"))?;
         let area = AreaSpec::among(&value, &MEMBERS, limits)?;
         Self::rest(&value, area)
@@ -72,7 +72,7 @@ impl ViewSpec {
 
     /// For an area that is known already: `data` has everything else.
     pub(crate) fn parse_for(data: &[u8], area: AreaSpec) -> Result<Self, GeoError> {
-        let value = text::parse(data).map_err(|fault| fault.within("data"))?;
+        let value = text::parse_small(data).map_err(|fault| fault.within("data"))?;
         Fields::any(&value).map_err(|fault| fault.within("data"))?;
         Fields::of(&value, &MEMBERS)?;
         Self::rest(&value, area)

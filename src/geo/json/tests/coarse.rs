@@ -88,13 +88,13 @@ fn no_member_that_has_a_place_keeps_it() {
     }
     expect![[r#"
         {"lat":52.525748465276585,"lng":13.40906181434824,"n":1.10}
-        {"deep":(deep),"lat":52.525748465276585,"lng":13.40906181434824}
-        {"large":1e400,"lat":52.525748465276585,"lng":13.40906181434824}
+        {"lat":52.525748465276585,"lng":13.40906181434824,"deep":(deep)}
+        {"lat":52.525748465276585,"lng":13.40906181434824,"large":1e400}
         {"lat":52.525748465276585,"lng":13.40906181434824}
-        {"geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"id":7,"type":"Feature"}
-        {"geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"type":"Feature"}
-        {"geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"properties":{"n":1},"type":"Feature"}
-        {"geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"type":"Feature"}
+        {"type":"Feature","geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"id":7}
+        {"type":"Feature","geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"}}
+        {"type":"Feature","geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"},"properties":{"n":1}}
+        {"type":"Feature","geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"}}
         {"lat":52.525748465276585,"lng":13.40906181434824,"reach":{"near":{"lat":52.525748465276585,"lng":13.40906181434824,"radius_m":70.0}}}
         {"reach":{"near":{"lat":52.525748465276585,"lng":13.40906181434824,"radius_m":70.0}}}
         {"reach":{"near":{"lat":37.77351509723813,"lng":-122.41827103692466,"radius_m":345.8084850435437}}}"#]].assert_eq(&lines.join("\n"));

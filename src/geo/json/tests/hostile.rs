@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{check_views, told};
 use crate::base::limits;
 use crate::geo::json::{
-    AreaLimits, AreaSpec, FixSpec, PlaceFields, ViewSpec, coarsen, fixed_area, geometry,
+    AreaLimits, AreaSpec, Fields, FixSpec, PlaceFields, ViewSpec, coarsen, fixed_area, geometry,
     lasting_area, parse, place_of,
 };
 
@@ -226,7 +226,7 @@ fn a_fix_says_where_it_is_wrong() {
             data: not JSON, at line 1 column 0
             data: must be an object, not a list
             lng: missing
-            data: a number is out of range, at line 1 column 20
+            lng: a number is out of range, at line 1 column 5
             lat: 115.0 is outside -90..90; lat and lng look swapped
             lng: must be a number, not a string
             channel: must be a string, not a number
@@ -234,8 +234,8 @@ fn a_fix_says_where_it_is_wrong() {
             speed_mps: 1e300 is outside 0..300000
             time_ms: must be a whole number 0..253402300799999
             tags: must be an object, not a list
-            status: unknown; there are channel, lat, lng, key, accuracy_m, speed_mps, heading_deg, time_ms, data, tags
-            type: unknown; there are channel, lat, lng, key, accuracy_m, speed_mps, heading_deg, time_ms, data, tags"#]],
+            status: unknown; there are channel, lat, lng, key, accuracy_m, speed_mps, heading_deg, time_ms, tags, data
+            type: unknown; there are channel, lat, lng, key, accuracy_m, speed_mps, heading_deg, time_ms, tags, data"#]],
     );
     let feature = |rest: &str| {
         format!(r#"{{"type":"Feature","geometry":{{"type":"Point","coordinates":[1,2]}}{rest}}}"#)
@@ -330,6 +330,76 @@ fn too_many_are_refused_before_any_is_read() {
     .assert_eq(&lines.join("\n"));
 }
 
+/// What an area may have at most fits; what is only many small values is not read to its end.
+#[test]
+fn reading_ends_where_no_area_needs_more() {
+    let point = json!({ "type": "Point", "coordinates": [1.5, 2.5, 3.5] });
+    let points = vec![point; limits::POLYGON_VERTICES];
+    let cells: Vec<String> = "8428309ffffffff"
+        .parse::<h3o::CellIndex>()
+        .unwrap()
+        .children(h3o::Resolution::Nine)
+        .take(limits::AREA_CELLS)
+        .map(|cell| cell.to_string())
+        .collect();
+    let limits = AreaLimits::default();
+    for view in [
+        json!({ "geometry": { "type": "GeometryCollection", "geometries": points } }),
+        json!({ "cells": cells, "detect": ["enter"] }),
+    ] {
+        ViewSpec::parse(view.to_string().as_bytes(), &limits).unwrap();
+    }
+    let members: Vec<String> = (0..6_000).map(|n| format!("\"{n}\":1")).collect();
+    let members = members.join(",");
+    let lists = "[],".repeat(20_000) + "[]";
+    let lines: Vec<String> = [
+        format!("[{lists}]"),
+        format!("{{{members}}}"),
+        format!("{{\"near\":{{{members}}}}}"),
+        format!("{{\"cells\":[{lists}]}}"),
+    ]
+    .iter()
+    .map(|text| told(ViewSpec::parse(text.as_bytes(), &limits)))
+    .collect();
+    expect![[r#"
+        data: too many values, at line 1 column 49156
+        data: too many values, at line 1 column 23467
+        data: too many values, at line 1 column 23466
+        data: too many values, at line 1 column 49147"#]]
+    .assert_eq(&lines.join("\n"));
+    let fix = format!("{{\"lat\":1,\"lng\":2,\"tags\":{{{members}}}}}");
+    expect!["tags: too many values, at line 1 column 23467"]
+        .assert_eq(&told(FixSpec::parse(fix.as_bytes())));
+    // What nobody reads may be as many as it likes.
+    let fix = format!("{{\"lat\":1,\"lng\":2,\"data\":[{lists}]}}");
+    assert_eq!(FixSpec::parse(fix.as_bytes()).unwrap().data.len(), lists.len() + 2);
+}
+
+/// Published data is shown within an object of a message.
+#[test]
+fn an_objects_data_is_no_deeper_than_readers_take() {
+    let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+    let most = limits::JSON_DEPTH - 2;
+    for (levels, fits) in [(most, true), (most + 1, false)] {
+        let fix = format!(r#"{{"lat":1,"lng":2,"data":{}}}"#, deep(levels));
+        assert_eq!(FixSpec::parse(fix.as_bytes()).is_ok(), fits, "{levels}");
+        let fix = format!(r#"{{"lat":1,"lng":2,"own":{}}}"#, deep(levels - 1));
+        let read = FixSpec::of_publication(fix.as_bytes(), &NAMES);
+        assert_eq!(read.is_ok(), fits, "{levels}");
+    }
+}
+
+#[test]
+fn a_length_that_must_be_above_zero_says_so() {
+    let told_of = |value: &Value| {
+        let fields = Fields::of(value, &["within_m"]).unwrap();
+        told(fields.metres("within_m", f64::MIN_POSITIVE))
+    };
+    expect!["within_m: 0 is not above 0"].assert_eq(&told_of(&json!({ "within_m": 0 })));
+    expect!["within_m: -5 is not above 0"].assert_eq(&told_of(&json!({ "within_m": -5 })));
+    expect!["Some(Metres(1e-300))"].assert_eq(&told_of(&json!({ "within_m": 1e-300 })));
+}
+
 #[test]
 fn no_fault_is_much_longer_than_what_it_names() {
     let long = "k".repeat(60_000);
@@ -375,7 +445,7 @@ fn an_objects_data_keeps_its_digits_and_its_text() {
     ];
     expect![[r#"
         {"b":12345678901234567890123,"a":1.10}
-        {"a":" x \" { \\","b":1e2}
+        {"b":1e2,"a":" x \" { \\"}
         " "
 
         {"n":1.00}"#]]
