@@ -113,10 +113,12 @@ impl GeoOptions {
     /// A fix as this namespace knows it. Where places are coarsened, nothing may tell more: speed,
     /// heading and accuracy go.
     pub(crate) fn coarsened(&self, fix: Fix) -> Fix {
-        if self.snap.is_none() {
-            return fix;
-        }
+        let Some(resolution) = self.snap else { return fix };
+        let mut tags = fix.tags;
+        json::coarsen_tags(&mut tags, &self.fields(), resolution);
         Fix {
+            data: json::coarsen(&fix.data, &self.fields(), resolution),
+            tags,
             point: self.snapped(fix.point),
             accuracy: None,
             speed_mps: None,

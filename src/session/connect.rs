@@ -223,7 +223,7 @@ impl Session {
 
 /// `device` of the connect data, which names the device for areas that outlive a reconnect.
 fn device_of(data: &Bytes) -> Option<String> {
-    let data: serde_json::Value = serde_json::from_slice(data).ok()?;
+    let data = crate::geo::json::parse(data).ok()?;
     let device = data.get("device")?.as_str()?;
     Some(device.chars().take(limits::DEVICE_CHARACTERS).collect())
 }

@@ -46,11 +46,11 @@ pub(super) struct Publish {
     pub(super) delta: bool,
     pub(super) version: u64,
     /// In a geo channel, where it happened: a GeoJSON geometry, or an object with `lat` and `lng`.
-    place: Option<serde_json::Value>,
+    place: Option<Box<RawValue>>,
     /// Metres from there within which subscribers get it.
     reach_m: Option<f64>,
     /// The area in which subscribers get it.
-    reach: Option<serde_json::Value>,
+    reach: Option<Box<RawValue>>,
     /// In a channel of objects, the object.
     pub(super) key: String,
 }
@@ -170,6 +170,8 @@ fn bad(fault: GeoError) -> ClientError {
 impl Publish {
     pub(super) fn place(&self) -> Result<Option<Place>, ClientError> {
         let Some(place) = &self.place else { return Ok(None) };
+        let place =
+            &json::parse(place.get().as_bytes()).map_err(|fault| bad(fault.within("place")))?;
         let read = match place.get("type") {
             Some(_) => json::geometry(place).map(json::place_in),
             None => Fields::of(place, &["lat", "lng"])
@@ -185,7 +187,9 @@ impl Publish {
             (Some(_), Some(_)) => Err(bad(GeoError::new("reach", "not together with reach_m"))),
             (Some(metres), None) => Ok(Some(Reach::Metres(metres))),
             (None, Some(area)) => {
-                let area = json::fixed_area(area).map_err(|fault| fault.within("reach"));
+                let area = json::parse(area.get().as_bytes());
+                let area = area.and_then(|area| json::fixed_area(&area));
+                let area = area.map_err(|fault| fault.within("reach"));
                 area.map(|area| Some(Reach::Area(area))).map_err(bad)
             }
         }

@@ -8,7 +8,7 @@ use super::subscribe::{Named, bad};
 use crate::access::token::Operation;
 use crate::base::{Now, limits};
 use crate::channel::{AreaSource, Channel, GeoKind, GeoOptions, ObjectQuery, Refusal, Sighting};
-use crate::geo::json::AreaSpec;
+use crate::geo::json::{self, AreaSpec};
 use crate::geo::{GeoError, LatLng, Metres, Point};
 use crate::protocol::{ErrorCode, Reply, RpcRequest, RpcResult};
 use crate::session::action::{Actions, Request};
@@ -229,7 +229,7 @@ impl Fields {
     fn of(data: &Bytes, known: &[&str]) -> Result<Self, Failure> {
         crate::protocol::is_json(data)
             .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
-        let Ok(Value::Object(fields)) = serde_json::from_slice(data) else {
+        let Value::Object(fields) = json::parse(data).map_err(bad)? else {
             return Err(ErrorCode::BadRequest.because("data: not an object").into());
         };
         if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
