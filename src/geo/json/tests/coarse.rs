@@ -97,7 +97,7 @@ fn no_member_that_has_a_place_keeps_it() {
         {"type":"Feature","geometry":{"coordinates":[13.40906181434824,52.525748465276585],"type":"Point"}}
         {"lat":52.525748465276585,"lng":13.40906181434824,"reach":{"near":{"lat":52.525748465276585,"lng":13.40906181434824,"radius_m":70.0}}}
         {"reach":{"near":{"lat":52.525748465276585,"lng":13.40906181434824,"radius_m":70.0}}}
-        {"reach":{"near":{"lat":37.77351509723813,"lng":-122.41827103692466,"radius_m":345.8084850435437}}}"#]].assert_eq(&lines.join("\n"));
+        {"reach":{"near":{"lat":37.77351509723813,"lng":-122.41827103692466,"radius_m":240.94437813432253}}}"#]].assert_eq(&lines.join("\n"));
 }
 
 #[test]
