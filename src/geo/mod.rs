@@ -8,6 +8,7 @@ mod detect;
 mod error;
 mod index;
 pub(crate) mod json;
+mod nearest;
 #[cfg(test)]
 mod numbers;
 mod point;

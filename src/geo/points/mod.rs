@@ -83,6 +83,11 @@ impl PointIndex {
         }
     }
 
+    pub(crate) fn point(&self, id: u32) -> Option<Point> {
+        let place = self.place(id)?;
+        Some(self.cells[&place.key].points[place.index as usize])
+    }
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.len
