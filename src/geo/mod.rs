@@ -11,6 +11,7 @@ pub(crate) mod json;
 mod nearest;
 #[cfg(test)]
 mod numbers;
+mod pack;
 mod point;
 mod points;
 mod zones;
