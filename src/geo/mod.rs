@@ -8,8 +8,10 @@ mod detect;
 mod error;
 mod index;
 pub(crate) mod json;
+mod nearest;
 #[cfg(test)]
 mod numbers;
+mod pack;
 mod point;
 mod points;
 mod zones;

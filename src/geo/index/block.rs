@@ -11,6 +11,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use crate::geo::area::Circle;
 use crate::geo::cell::Axes;
+use crate::geo::pack::{LANES, Pack, Plain};
 use crate::geo::point::{EARTH_RADIUS, Metres, UnitVector, chord_squared_of};
 
 /// Circles in blocks of eight; the last block may have empty lanes.
@@ -225,30 +226,6 @@ impl<P: Pack> WithSimd for Scan<'_, P> {
     }
 }
 
-/// Moves lanes whose bit is set to the front, in order; what follows them is anything.
-trait Pack {
-    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES];
-}
-
-/// On any processor.
-struct Plain;
-
-impl Pack for Plain {
-    #[inline(always)]
-    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES] {
-        ORDERS[usize::from(bits)].map(|lane| lanes[lane as usize % LANES])
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-impl Pack for pulp::x86::V3 {
-    #[inline(always)]
-    fn to_front(&self, lanes: [u32; LANES], bits: u8) -> [u32; LANES] {
-        let order = pulp::cast(ORDERS[usize::from(bits)]);
-        pulp::cast(self.avx2._mm256_permutevar8x32_epi32(pulp::cast(lanes), order))
-    }
-}
-
 impl Block {
     /// A bit per lane, whether the place is certainly in the circle, and whether it may be.
     #[inline(always)]
@@ -280,29 +257,8 @@ fn narrow(number: f64) -> f32 {
     narrow
 }
 
-const LANES: usize = 8;
 /// Circles whose lanes are found by a search, of up to about 1 µs.
 const CROWD: usize = 512;
-/// For each set of lanes their numbers, in order.
-static ORDERS: [[u32; LANES]; 256] = orders();
-
-const fn orders() -> [[u32; LANES]; 256] {
-    let mut orders = [[0; LANES]; 256];
-    let mut bits = 0;
-    while bits < orders.len() {
-        let (mut lane, mut at) = (0, 0);
-        while lane < 8 {
-            if bits >> lane & 1 == 1 {
-                orders[bits][at] = lane;
-                at += 1;
-            }
-            lane += 1;
-        }
-        bits += 1;
-    }
-    orders
-}
-
 /// Units to the farthest offset: all of 16 bits, but for the empty lanes'.
 const UNITS: f32 = 32_000.0;
 /// Units. An offset is up to 0.71 wrong, a radius 0.5, and the 32-bit computation on numbers up to

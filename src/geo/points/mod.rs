@@ -1,110 +1,82 @@
 //! [`PointIndex`]: many points that move, and which of them are in an area or nearest to a place.
-//! Each point is once in its own H3 cell of resolution 8, and a move within the cell changes one
-//! record. Cells are found by where they are, never by way of other cells that hold points.
+//!
+//! Points are in the buckets of a [`tree`](Tree) of squares that follows how dense they are: a move
+//! within its square changes one record, and the others are found without looking at empty space.
+//! A grid of H3 cells would be as right, but one size of cell is too large for a crowd and too small
+//! for an ocean, and its cells are not parts of one another.
 
-use std::collections::HashMap;
+mod bucket;
+mod square;
+mod tree;
 
-use h3o::Resolution;
+use std::f64::consts::PI;
+
+use pulp::Arch;
 
 use super::area::{Area, Circle};
-use super::cell::{CellKey, Covered, FaceHint, HexGrid};
-use super::point::{FARTHEST, Metres, Point, chord_squared_of};
+use super::point::{FARTHEST, Metres, Point, UnitVector, chord_squared_of};
+use bucket::{Band, Search};
+use square::Side;
+use tree::{Leaf, Tree};
 
 /// Points by number. Numbers are small and reused: the index of a slot that its owner keeps.
 #[derive(Debug)]
 pub(crate) struct PointIndex {
-    grid: &'static HexGrid,
-    cells: HashMap<CellKey, Cell>,
-    /// By number: where each point is.
-    places: Vec<Option<InCell>>,
-    len: usize,
-    hint: FaceHint,
-}
-
-/// The points of one cell, in no order.
-#[derive(Debug, Default)]
-struct Cell {
-    points: Vec<Point>,
-    ids: Vec<u32>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct InCell {
-    key: CellKey,
-    index: u32,
+    tree: Tree,
+    arch: Arch,
 }
 
 impl Default for PointIndex {
     fn default() -> Self {
-        Self {
-            grid: HexGrid::at(Resolution::Eight),
-            cells: HashMap::new(),
-            places: Vec::new(),
-            len: 0,
-            hint: FaceHint::default(),
-        }
+        Self { tree: Tree::default(), arch: Arch::new() }
     }
 }
 
 impl PointIndex {
     /// Adds a point, or moves the one of that number.
     pub(crate) fn insert(&mut self, id: u32, point: Point) {
-        let key = self.grid.key(&point, &mut self.hint);
-        if let Some(place) = self.place(id) {
-            if place.key == key {
-                let cell = self.cells.get_mut(&key).expect("a point's cell is there");
-                cell.points[place.index as usize] = point;
-                return;
-            }
-            self.take_out(place);
-            self.len -= 1;
-        }
-        let cell = self.cells.entry(key).or_default();
-        let index = u32::try_from(cell.ids.len()).expect("numbers of points are 32 bits");
-        cell.points.push(point);
-        cell.ids.push(id);
-        let slot = id as usize;
-        if self.places.len() <= slot {
-            self.places.resize(slot + 1, None);
-        }
-        self.places[slot] = Some(InCell { key, index });
-        self.len += 1;
+        self.tree.put(id, point);
     }
 
     /// Nothing where there is no such point.
     pub(crate) fn remove(&mut self, id: u32) {
-        let Some(place) = self.place(id) else { return };
-        self.take_out(place);
-        self.places[id as usize] = None;
-        self.len -= 1;
-        if self.len == 0 {
-            // What once was large gives its memory back.
-            (self.places, self.cells) = (Vec::new(), HashMap::new());
-        }
+        self.tree.remove(id);
+    }
+
+    pub(crate) fn point(&self, id: u32) -> Option<Point> {
+        self.tree.place(id).map(|place| place.point)
     }
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.tree.len()
     }
 
     /// Appends each point in the area once, in no order.
     pub(crate) fn within(&self, area: &Area, found: &mut Vec<u32>) {
         match area {
-            Area::Circle(circle) => self.each_in(circle, |id, _, _| found.push(id)),
-            area => {
+            Area::Empty => {}
+            Area::Circle(circle) => self.within_circle(circle, found),
+            // Parts may be far apart, with much between them.
+            Area::Union(parts) => {
+                let mut all = Vec::new();
+                parts.iter().for_each(|part| self.within(part, &mut all));
+                all.sort_unstable();
+                all.dedup();
+                found.append(&mut all);
+            }
+            Area::Polygons(_) | Area::Cells(_) | Area::Route(_) => {
                 let Some((center, radius)) = area.cap() else { return };
-                self.each_in(&Circle::new(center, radius), |id, point, _| {
-                    if area.contains(point) {
-                        found.push(id);
-                    }
-                });
+                let mut near = Vec::new();
+                self.within_circle(&Circle::new(center, radius), &mut near);
+                found.extend(near.into_iter().filter(|id| area.contains(self.place_of(*id))));
             }
         }
     }
 
     /// The `count` points nearest to a place that `accepts` lets through, none farther than
-    /// `within`, nearest first, equal distances by number.
+    /// `within`, nearest first, equal distances by number. `accepts` is asked of a point at most
+    /// once.
     pub(crate) fn nearest(
         &self,
         to: &Point,
@@ -112,90 +84,132 @@ impl PointIndex {
         within: Option<Metres>,
         mut accepts: impl FnMut(u32) -> bool,
     ) -> Vec<(u32, Metres)> {
-        let most = Metres(within.unwrap_or(FARTHEST).0.min(FARTHEST.0));
-        let mut radius = Metres(self.grid.reach().0.min(most.0));
-        let mut found = Vec::new();
-        // All points within a radius are seen: where there are enough, the nearest are among them.
+        let limit = Circle::new(*to, within.unwrap_or(FARTHEST));
+        let farthest = chord_of(&limit);
+        // Of candidates, squares of their rounded chords.
+        let mut candidates: Vec<(f32, u32)> = Vec::with_capacity(8 + 2 * count.min(100));
+        let (mut before, mut chord) = (None, self.first_chord(to.unit, count).min(farthest));
+        // Between one chord and the next, each point is seen once; up to the last, all were.
         loop {
-            found.clear();
-            self.each_in(&Circle::new(*to, radius), |id, _, chord| {
-                if accepts(id) {
-                    found.push((id, chord));
+            let is_last = chord >= farthest;
+            let mut doubt = 0.0_f64;
+            self.visit(to.unit, chord, |leaf, _| {
+                let reach = leaf.reach;
+                doubt = doubt.max(Band::doubt(chord, reach));
+                let beyond = before.map_or(-1.0, |before| Band::of(before, reach).sure);
+                let band = Band::of(chord, reach);
+                let most = if is_last { band.near } else { band.sure };
+                let sure = (farthest - Band::doubt(farthest, reach)).max(0.0).powi(2);
+                let search = Search::of(to.unit, leaf.center, reach);
+                leaf.bucket.between(self.arch, search, (beyond, most), |id, square| {
+                    let is_within =
+                        f64::from(square) < sure || limit.contains(self.place_of(id).unit);
+                    if is_within && accepts(id) {
+                        candidates.push((square, id));
+                    }
+                });
+            });
+            let known = if is_last { f64::INFINITY } else { chord - 2.0 * doubt };
+            if let Some(nearest) = self.choose(to, count, doubt, known, &mut candidates) {
+                return nearest;
+            }
+            (before, chord) = (Some(chord), (2.0 * chord).min(farthest));
+        }
+    }
+
+    /// The nearest of the candidates, if all up to the last of them are `known`: the chord up to
+    /// which every point is a candidate.
+    fn choose(
+        &self,
+        to: &Point,
+        count: usize,
+        doubt: f64,
+        known: f64,
+        candidates: &mut [(f32, u32)],
+    ) -> Option<Vec<(u32, Metres)>> {
+        let mut near = &*candidates;
+        if candidates.len() > count {
+            let by_square = |one: &(f32, u32), other: &(f32, u32)| one.0.total_cmp(&other.0);
+            let (_, last, _) = candidates.select_nth_unstable_by(count, by_square);
+            // Rounding may have put it before or after others.
+            let most = (f64::from(last.0).sqrt() + doubt).powi(2);
+            let len = partition(candidates, |one| f64::from(one.0) <= most);
+            near = &candidates[..len];
+        } else if candidates.len() < count && known.is_finite() {
+            return None;
+        }
+        let exact = |(_, id): &(f32, u32)| {
+            let place = self.place_of(*id);
+            (to.unit.chord_squared(place.unit), *id)
+        };
+        let mut exact: Vec<(f64, u32)> = near.iter().map(exact).collect();
+        exact.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        exact.truncate(count);
+        let is_known = exact.last().is_none_or(|(square, _)| square.sqrt() <= known);
+        let distance = |(_, id): (f64, u32)| (id, to.distance(self.place_of(id)));
+        is_known.then(|| exact.into_iter().map(distance).collect())
+    }
+
+    /// How far to look first, so that there are likely a few more than asked for.
+    fn first_chord(&self, to: UnitVector, count: usize) -> f64 {
+        let (square, len) = self.tree.surroundings(to);
+        let as_number = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+        let wanted = 4.0 + 1.5 * as_number(count);
+        square.angle() * (wanted / (PI * as_number(len.max(1)))).sqrt()
+    }
+
+    fn within_circle(&self, circle: &Circle, found: &mut Vec<u32>) {
+        let center = circle.center.unit;
+        let chord = chord_of(circle);
+        self.visit(center, chord, |leaf, is_inner| {
+            if is_inner {
+                found.extend(leaf.bucket.ids());
+                return;
+            }
+            let (search, band) =
+                (Search::of(center, leaf.center, leaf.reach), Band::of(chord, leaf.reach));
+            let mut exact = |id| circle.contains(self.place_of(id).unit);
+            leaf.bucket.within(self.arch, search, band, found, &mut exact);
+        });
+    }
+
+    /// Visits each bucket that may have points within a chord of a place, with whether all its
+    /// points are.
+    fn visit<'a>(&'a self, center: UnitVector, chord: f64, mut visit: impl FnMut(&'a Leaf, bool)) {
+        for side in Side::ALL {
+            let Some(view) = side.view(center, chord) else { continue };
+            let Some(steps) = view.steps(chord) else { continue };
+            self.tree.visit(side, &steps, &mut |leaf: &'a Leaf| {
+                let away = center.chord_squared(leaf.center);
+                let farthest = chord + leaf.reach;
+                if away <= farthest * farthest {
+                    let is_inner = away.sqrt() + leaf.reach < chord * (1.0 - 1e-6);
+                    visit(leaf, is_inner);
                 }
             });
-            if found.len() >= count || radius >= most {
-                break;
-            }
-            radius = Metres((radius.0 * 2.0).min(most.0));
-        }
-        let order = |one: &(u32, f64), other: &(u32, f64)| {
-            one.1.total_cmp(&other.1).then(one.0.cmp(&other.0))
-        };
-        if found.len() > count {
-            found.select_nth_unstable_by(count, order);
-            found.truncate(count);
-        }
-        found.sort_unstable_by(order);
-        let distance = |(id, _): &(u32, f64)| {
-            let place = self.place(*id).expect("what was found is there");
-            let point = &self.cells[&place.key].points[place.index as usize];
-            (*id, to.distance(point))
-        };
-        found.iter().map(distance).collect()
-    }
-
-    /// Shows each point in a circle, with the square of its chord to the centre.
-    fn each_in(&self, circle: &Circle, mut see: impl FnMut(u32, &Point, f64)) {
-        let center = circle.center.unit;
-        let mut look = |cell: &Cell, inner: bool| {
-            for (id, point) in cell.ids.iter().zip(&cell.points) {
-                if inner || circle.contains(point.unit) {
-                    see(*id, point, center.chord_squared(point.unit));
-                }
-            }
-        };
-        let mut covered: Vec<Covered> = Vec::new();
-        let worthwhile = self.cells.len().clamp(8, CELLS_LOOKED_UP);
-        if self.grid.cover(circle, worthwhile, &mut covered) {
-            for one in covered {
-                if let Some(cell) = self.cells.get(&one.key) {
-                    look(cell, one.inner);
-                }
-            }
-            return;
-        }
-        let reach = Metres((circle.radius.0 + self.grid.reach().0).min(FARTHEST.0));
-        let far = chord_squared_of(reach) * (1.0 + 1e-9);
-        for (key, cell) in &self.cells {
-            if circle.radius >= FARTHEST || self.grid.center(*key).chord_squared(center) <= far {
-                look(cell, false);
-            }
         }
     }
 
-    fn place(&self, id: u32) -> Option<InCell> {
-        self.places.get(id as usize).copied().flatten()
-    }
-
-    /// The last point of the cell takes the free place.
-    fn take_out(&mut self, place: InCell) {
-        let cell = self.cells.get_mut(&place.key).expect("a point's cell is there");
-        let index = place.index as usize;
-        cell.points.swap_remove(index);
-        cell.ids.swap_remove(index);
-        if let Some(moved) = cell.ids.get(index) {
-            let moved = self.places[*moved as usize].as_mut().expect("a point has its place");
-            moved.index = place.index;
-        }
-        if cell.ids.is_empty() {
-            self.cells.remove(&place.key);
-        }
+    fn place_of(&self, id: u32) -> &Point {
+        &self.tree.place(id).expect("a point of a bucket has its place").point
     }
 }
 
-/// Cells that are looked up one by one at most; an area of more has all cells with points looked
-/// at instead.
-const CELLS_LOOKED_UP: usize = 16_384;
+fn chord_of(circle: &Circle) -> f64 {
+    chord_squared_of(circle.radius).sqrt()
+}
+
+/// Moves those that pass to the front: how many there are.
+fn partition<T>(all: &mut [T], passes: impl Fn(&T) -> bool) -> usize {
+    let mut len = 0;
+    for at in 0..all.len() {
+        if passes(&all[at]) {
+            all.swap(len, at);
+            len += 1;
+        }
+    }
+    len
+}
 
 #[cfg(test)]
 mod tests;

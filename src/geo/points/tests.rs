@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 
+use super::square::{Spot, Square};
 use super::*;
-use crate::geo::numbers::Numbers;
+use crate::geo::numbers::{Numbers, long_runs, point};
 
 /// An index, and beside it what it is held against: every point is asked.
 #[derive(Default)]
@@ -40,25 +41,38 @@ impl Pair {
 
     fn assert_invariants(&self) {
         assert_eq!(self.index.len(), self.points.len());
-        let kept: usize = self.index.cells.values().map(|cell| cell.ids.len()).sum();
-        assert_eq!(kept, self.points.len(), "each point is in one cell");
-        assert!(self.index.cells.values().all(|cell| !cell.ids.is_empty()), "no cell is empty");
+        self.index.tree.assert_invariants();
         for (id, point) in &self.points {
-            let place = self.index.place(*id).expect("each point has its place");
-            let cell = &self.index.cells[&place.key];
-            assert_eq!(cell.ids[place.index as usize], *id, "and the place has the point");
-            assert_eq!(cell.points[place.index as usize], *point);
+            assert_eq!(self.index.point(*id), Some(*point));
         }
     }
 }
 
-fn run(seed: u64, rounds: usize) -> usize {
+/// Hard for this index too: edges and corners of the cube, and lines between its squares.
+fn hard_place(numbers: &mut Numbers) -> Point {
+    let near = Metres(numbers.between(1e-3, 1e5));
+    let mut side = || f64::from(numbers.below(3)) - 1.0;
+    let (x, y, z) = (side(), side(), side());
+    let on_cube = UnitVector { x, y, z }.normalised();
+    match numbers.below(4) {
+        0 if on_cube.dot(on_cube) > 0.5 => numbers.near(on_cube, near),
+        1 => {
+            let angle = |steps: u32| (f64::from(steps) - 16.0) * PI / 64.0;
+            let (p, q) = (angle(numbers.below(33)).tan(), angle(numbers.below(33)).tan());
+            let on_line = UnitVector { x: 1.0, y: p, z: q }.normalised();
+            numbers.near(on_line, Metres(near.0 / 1e4))
+        }
+        _ => numbers.hard_place(),
+    }
+}
+
+fn run(seed: u64, rounds: usize, ids: u32) -> usize {
     let mut numbers = Numbers(seed);
-    let centers: Vec<Point> = (0..6).map(|_| numbers.hard_place()).collect();
+    let centers: Vec<Point> = (0..6).map(|_| hard_place(&mut numbers)).collect();
     let some = |numbers: &mut Numbers| centers[numbers.below(6) as usize];
     let (mut pair, mut found) = (Pair::default(), 0);
     for _ in 0..rounds {
-        let id = numbers.below(300);
+        let id = numbers.below(ids);
         match numbers.below(8) {
             0 => {
                 pair.points.remove(&id);
@@ -107,8 +121,130 @@ fn run(seed: u64, rounds: usize) -> usize {
 
 #[test]
 fn what_is_found_is_what_a_scan_finds() {
-    let found: usize = (0..12).map(|seed| run(seed, 1500)).sum();
+    let found: usize = (0..long_runs(20) * 12).map(|seed| run(seed, 1500, 300)).sum();
     assert!(found > 10_000, "{found} found");
+}
+
+#[test]
+fn what_is_found_among_many_is_what_a_scan_finds() {
+    let found: usize = (0..long_runs(20) * 2).map(|seed| run(seed, 8000, 2000)).sum();
+    assert!(found > 100_000, "{found} found");
+}
+
+/// Grows to thousands of points, crowded and scattered, and shrinks again.
+fn grow_and_shrink(seed: u64, most: u32) {
+    let mut numbers = Numbers(seed);
+    let centers: Vec<Point> = (0..4).map(|_| hard_place(&mut numbers)).collect();
+    let mut pair = Pair::default();
+    let mut ids: Vec<u32> = (0..most).collect();
+    for (step, id) in ids.iter().enumerate() {
+        let center = centers[numbers.below(4) as usize];
+        let length = Metres(numbers.between(0.01, 3e5));
+        let at = match numbers.below(8) {
+            0 => hard_place(&mut numbers),
+            1 => center,
+            _ => numbers.near(center.unit, length),
+        };
+        pair.points.insert(*id, at);
+        pair.index.insert(*id, at);
+        if step.is_power_of_two() {
+            pair.assert_invariants();
+        }
+    }
+    let leaves = pair.index.tree.assert_invariants();
+    assert!(leaves > 20, "seed {seed}: {leaves} buckets");
+    for _ in 0..12 {
+        let center = centers[numbers.below(4) as usize];
+        let to = numbers.near(center.unit, Metres(1000.0));
+        // Exactly as far as a point, so that it is on the edge.
+        let edge = pair.points[&numbers.below(most)];
+        let radius = to.distance(&edge);
+        assert!(pair.check_within(&Area::Circle(Circle::new(to, radius)), seed) > 0);
+        pair.check_nearest(&to, 1 + numbers.below(100) as usize, None, seed);
+        pair.check_nearest(&center, 1 + numbers.below(100) as usize, Some(radius), seed);
+    }
+    for left in (0..ids.len()).rev() {
+        let id = ids.swap_remove(numbers.below(u32::try_from(left + 1).unwrap()) as usize);
+        pair.points.remove(&id);
+        pair.index.remove(id);
+        if left.is_power_of_two() || left == 0 {
+            let leaves = pair.index.tree.assert_invariants();
+            assert!(leaves <= left.max(1), "seed {seed}: {leaves} buckets of {left} points");
+            pair.assert_invariants();
+            let radius = Metres(numbers.between(1.0, 2e7));
+            pair.check_within(&Area::Circle(Circle::new(centers[0], radius)), seed);
+            pair.check_nearest(&centers[1], 20, None, seed);
+        }
+    }
+}
+
+#[test]
+fn crowds_come_and_go() {
+    for seed in 0..long_runs(20) * 4 {
+        grow_and_shrink(seed, 3000);
+    }
+}
+
+#[test]
+fn parts_of_an_area_that_overlap_show_a_point_once() {
+    let mut pair = Pair::default();
+    let mut numbers = Numbers(5);
+    let center = point(20.0, 179.99);
+    for id in 0..500 {
+        let at = numbers.near(center.unit, Metres(20_000.0));
+        pair.points.insert(id, at);
+        pair.index.insert(id, at);
+    }
+    let part = |lng| Area::Circle(Circle::new(point(20.0, lng), Metres(5_000.0)));
+    let area = Area::Union(vec![part(179.99), part(-179.99), Area::Empty, part(10.0)]);
+    assert!(pair.check_within(&area, 5) > 20);
+}
+
+#[test]
+fn nobody_is_asked_of_twice() {
+    let mut numbers = Numbers(6);
+    let mut index = PointIndex::default();
+    for id in 0..3000 {
+        index.insert(id, numbers.anywhere());
+    }
+    let mut asked = BTreeMap::<u32, u32>::new();
+    let found = index.nearest(&numbers.anywhere(), 5, None, |id| {
+        *asked.entry(id).or_default() += 1;
+        false
+    });
+    assert!(found.is_empty() && asked.len() == 3000, "all are refused");
+    assert!(asked.values().all(|times| *times == 1));
+}
+
+#[test]
+fn the_squares_that_a_circle_meets_have_every_place_of_it() {
+    let mut numbers = Numbers(7);
+    let mut seen = 0;
+    for _ in 0..long_runs(20) * 20_000 {
+        let center = hard_place(&mut numbers);
+        let radius = Metres(numbers.between(1e-3, 2e7));
+        let at = match numbers.below(2) {
+            0 => numbers.at_distance(center.unit, radius),
+            _ => hard_place(&mut numbers),
+        };
+        let circle = Circle::new(center, radius);
+        let spot = Spot::of(at.unit);
+        let mut square = Square::of(spot.side);
+        while !square.is_smallest() {
+            square = square.quarter(square.quarter_of(spot));
+            assert!(square.contains(spot));
+        }
+        let (middle, reach) = square.disc();
+        assert!(middle.chord_squared(at.unit) <= reach * reach, "{at:?} is in its square");
+        if circle.contains(at.unit) {
+            let chord = chord_of(&circle);
+            let view = spot.side.view(center.unit, chord).expect("the side is seen");
+            let steps = view.steps(chord).expect("and some of it is in the circle");
+            assert!(steps.have(spot), "{circle:?} {at:?} {steps:?} {spot:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5_000, "{seen} seen");
 }
 
 #[test]
