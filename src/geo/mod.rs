@@ -8,7 +8,6 @@ mod detect;
 mod error;
 mod index;
 pub(crate) mod json;
-mod nearest;
 #[cfg(test)]
 mod numbers;
 mod pack;

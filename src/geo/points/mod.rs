@@ -43,10 +43,6 @@ impl PointIndex {
         self.tree.remove(id);
     }
 
-    pub(crate) fn point(&self, id: u32) -> Option<Point> {
-        self.tree.place(id).map(|place| place.point)
-    }
-
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.tree.len()

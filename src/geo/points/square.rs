@@ -39,7 +39,6 @@ pub(super) struct Square {
 /// A circle's centre as one side sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
-    pub(super) side: Side,
     angles: (f64, f64),
     /// Sines of the angles between the centre and the axes that the two angles turn about.
     sines: (f64, f64),
@@ -106,7 +105,7 @@ impl Side {
         }
         let angles = (p.atan2(depth), q.atan2(depth));
         let sine = |across: f64| (across * across + depth * depth).sqrt();
-        Some(View { side: self, angles, sines: (sine(p), sine(q)) })
+        Some(View { angles, sines: (sine(p), sine(q)) })
     }
 }
 

@@ -43,7 +43,7 @@ impl Pair {
         assert_eq!(self.index.len(), self.points.len());
         self.index.tree.assert_invariants();
         for (id, point) in &self.points {
-            assert_eq!(self.index.point(*id), Some(*point));
+            assert_eq!(self.index.tree.place(*id).map(|place| place.point), Some(*point));
         }
     }
 }

@@ -64,6 +64,7 @@ impl Default for Tree {
 }
 
 impl Tree {
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.len
     }
