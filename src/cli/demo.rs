@@ -125,6 +125,8 @@ async fn drive(node: &Node, city: &mut City) -> ClientError {
     let mut turns = interval(TURN);
     // A machine that slept has a city that slept.
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once, and so were everybody's first fixes.
+    turns.tick().await;
     let mut turn = 0;
     loop {
         turns.tick().await;
