@@ -147,10 +147,10 @@ async fn go_on(
         city.advance(index);
         node.set_object(COURIERS, city.fix(index)).await?;
     }
-    if turn % HAPPENING_TURNS == 0 {
+    if turn.is_multiple_of(HAPPENING_TURNS) {
         node.publish(HAPPENINGS, news::happening(city)).await?;
     }
-    if turn % QUAKE_TURNS == 0 {
+    if turn.is_multiple_of(QUAKE_TURNS) {
         node.publish(QUAKES, quakes.next()).await?;
     }
     Ok(())

@@ -16,18 +16,18 @@ const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const startTimeoutMs = 20_000;
 
 let node;
+let http = "127.0.0.1:0";
 let browser;
 let tab;
 const log = [];
 const faults = [];
 const asked = [];
 
-before(async () => {
-  await mkdir(screenshots, { recursive: true });
-  node = spawn(binary, ["demo", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--print-addresses"], {
+/** Starts a demo where the last one was. */
+async function startDemo() {
+  node = spawn(binary, ["demo", "--http", http, "--admin", "127.0.0.1:0", "--print-addresses"], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  process.on("exit", () => node.kill("SIGKILL"));
   readLines(node.stderr, (line) => log.push(line));
   const address = new Promise((resolve, reject) => {
     readLines(node.stdout, (line) => resolve(JSON.parse(line).http));
@@ -36,7 +36,20 @@ before(async () => {
     setTimeout(() => reject(new Error(`no address: ${log.join("\n")}`)), startTimeoutMs).unref();
   });
   address.catch(() => {}); // also rejects at the end, when nobody waits for it
-  const http = await address;
+  http = await address;
+}
+
+async function stopDemo() {
+  const exited = once(node, "exit");
+  node.kill("SIGTERM");
+  assert.deepEqual(await exited, [0, null], log.join("\n"));
+}
+
+process.on("exit", () => node?.kill("SIGKILL"));
+
+before(async () => {
+  await mkdir(screenshots, { recursive: true });
+  await startDemo();
   browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   tab = await browser.newPage({ viewport: { width: 1360, height: 860 } });
   tab.on("pageerror", (error) => faults.push(String(error)));
@@ -49,11 +62,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  if (node?.exitCode === null) {
-    const exited = once(node, "exit");
-    node.kill("SIGTERM");
-    assert.deepEqual(await exited, [0, null], log.join("\n"));
-  }
+  if (node?.exitCode === null) await stopDemo();
   assert.deepEqual(log, [], "the demo logged something");
 });
 
@@ -151,4 +160,19 @@ test("earthquakes come, figures are shown, and nothing is asked of anybody else"
   const { host } = new URL(tab.url());
   assert.deepEqual(asked.filter((url) => new URL(url).host !== host), []);
   assert.deepEqual(faults, []);
+});
+
+test("a page whose server was away shows the circle as it is", async () => {
+  await stopDemo();
+  await tab.waitForFunction(() => document.querySelector("#state").textContent === "connecting");
+  const { x, y } = await circleOnScreen();
+  await tab.mouse.move(x, y);
+  await tab.mouse.down();
+  await tab.mouse.move(x - 120, y - 60, { steps: 5 });
+  await tab.mouse.up();
+  await startDemo();
+  await tab.waitForFunction(() => document.querySelector("#state").textContent === "connected");
+  await atRest();
+  await tab.waitForFunction(() => window.demo.couriers.size === 300);
+  await assertLitIsInside(10);
 });

@@ -9,6 +9,7 @@ const couriersChannel = "couriers:city";
 const moveEveryMs = 100;
 const fixEveryMs = 1000;
 const alertShownMs = 25_000;
+const quakeEveryMs = 3000;
 const element = (id) => document.getElementById(id);
 
 const circle = { lat: 57.7005, lng: 11.966, radius_m: 450 };
@@ -26,7 +27,7 @@ let moves = 0;
  */
 class OneByOne extends WebSocket {
   set onmessage(handler) {
-    const { port1, port2 } = new MessageChannel();
+    const { port1, port2 } = new MessageChannel(); // one queue, in order
     port1.onmessage = ({ data }) => handler({ data });
     super.onmessage = ({ data }) => {
       for (const line of data.split("\n")) if (line !== "") port2.postMessage(line);
@@ -66,7 +67,7 @@ function subscribe(client, channel, data, { onSnapshot, onEvent, fresh }) {
   return sub;
 }
 
-const near = () => ({ near: { ...circle } });
+const near = (round = circle) => ({ near: { lat: round.lat, lng: round.lng, radius_m: round.radius_m } });
 const nearestTo = () => ({ nearest: 5, to: { lat: circle.lat, lng: circle.lng } });
 
 function watchCity(client, bbox) {
@@ -82,13 +83,16 @@ function watchCity(client, bbox) {
   });
 }
 
-function watchCircle(client) {
+function watchCircle(client, changed) {
+  let asked = { ...circle };
   subscribe(client, `${couriersChannel}@circle`, near(), {
-    fresh: near,
+    fresh: () => near((asked = { ...circle })),
     onSnapshot(objects) {
       lit.clear();
       objects.forEach(({ key }) => enter(key));
-      demo.circle = { ...circle };
+      demo.circle = asked;
+      // What was changed meanwhile could not be moved yet.
+      changed();
     },
     onEvent({ event, key, data }) {
       if (event === "enter") {
@@ -102,25 +106,25 @@ function watchCircle(client) {
   });
 }
 
+const keepNearest = ({ key, lat, lng, data }) => nearest.set(key, { lat, lng, data });
+
 function watchNearest(client) {
-  const keep = ({ key, lat, lng, data }) => nearest.set(key, { lat, lng, data });
   subscribe(client, `${couriersChannel}@nearest`, nearestTo(), {
     fresh: nearestTo,
     onSnapshot(objects) {
       nearest.clear();
-      objects.forEach(keep);
+      objects.forEach(keepNearest);
     },
     onEvent(event) {
       if (event.event === "exit") nearest.delete(event.key);
-      else keep(event);
+      else keepNearest(event);
     },
   });
-  return keep;
 }
 
 function watchAlerts(client, world) {
   subscribe(client, "alerts:city@circle", near(), {
-    fresh: near,
+    fresh: () => near(),
     onEvent(alert) {
       alerts.push({ ...alert, since: performance.now() });
       if (alerts.length > 40) alerts.shift();
@@ -128,28 +132,31 @@ function watchAlerts(client, world) {
     },
   });
   const bbox = { west: -180, south: -90, east: 180, north: 90 };
-  subscribe(client, "alerts:earthquakes", { bbox }, {
+  const quakes = subscribe(client, "alerts:earthquakes", { bbox }, {
     onEvent(quake) {
-      world.add(quake);
-      const text = element("quake");
-      const magnitude = document.createElement("b");
-      magnitude.textContent = `M ${quake.magnitude.toFixed(1)} `;
-      text.replaceChildren(magnitude, `${quake.place}, ${Math.max(0, quake.depth_km).toFixed(0)} km deep`);
+      world.add(quake, 0);
+      showQuake(quake);
     },
+  });
+  quakes.once("subscribed", async () => {
+    const { publications } = await quakes.history({ limit: 20, reverse: true });
+    publications.reverse();
+    publications.forEach(({ data }, index) => world.add(data, quakeEveryMs * (publications.length - index)));
+    if (publications.length > 0) showQuake(publications.at(-1).data);
   });
 }
 
 // === The circle ===
 
 /** Tells the server where the circle is, at most every `moveEveryMs`, and always where it came to rest. */
-function mover(client, keepNearest) {
+function mover(client) {
   let isDue = false;
   let isWaiting = false;
   const call = (channel, area) => client.rpc("geo.move", { channel, area }).then(({ data }) => data);
   async function move() {
     const asked = { ...circle };
     const began = performance.now();
-    const inCircle = call(`${couriersChannel}@circle`, { near: asked }).then(({ added, removed }) => {
+    const inCircle = call(`${couriersChannel}@circle`, near(asked)).then(({ added, removed }) => {
       removed.forEach((key) => lit.delete(key));
       added.forEach(enter);
       demo.circle = asked;
@@ -160,7 +167,7 @@ function mover(client, keepNearest) {
       removed.forEach((key) => nearest.delete(key));
       objects.forEach(keepNearest);
     });
-    await Promise.all([inCircle, nearestOnes, call("alerts:city@circle", { near: asked })]);
+    await Promise.all([inCircle, nearestOnes, call("alerts:city@circle", near(asked))]);
   }
   return function changed() {
     showRadius();
@@ -218,6 +225,12 @@ function showNearest() {
     row.append(rank, name, far);
     return row;
   }));
+}
+
+function showQuake(quake) {
+  const magnitude = document.createElement("b");
+  magnitude.textContent = `M ${quake.magnitude.toFixed(1)} `;
+  element("quake").replaceChildren(magnitude, `${quake.place}, ${Math.max(0, quake.depth_km).toFixed(0)} km deep`);
 }
 
 function showFigures() {
@@ -279,9 +292,10 @@ async function start() {
     state.dataset.state = newState;
     state.textContent = newState;
   });
+  const changed = mover(client);
   watchCity(client, box);
-  watchCircle(client);
-  const changed = mover(client, watchNearest(client));
+  watchCircle(client, changed);
+  watchNearest(client);
   watchAlerts(client, world);
   const steering = steer(element("map"), map, circle, changed);
   element("radius").addEventListener("input", (event) => {

@@ -22,8 +22,9 @@ export class World {
     this.#drawLand();
   }
 
-  add(quake) {
-    this.#quakes.push({ ...quake, since: performance.now() });
+  /** A quake that was told of `ageMs` ago. */
+  add(quake, ageMs) {
+    this.#quakes.push({ ...quake, since: performance.now() - ageMs });
     if (this.#quakes.length > 60) this.#quakes.shift();
   }
 
