@@ -4,6 +4,7 @@
 mod backend;
 mod bench;
 mod config;
+mod demo;
 mod history;
 mod near;
 mod position;
@@ -35,6 +36,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a node with a city of couriers in it, and a page to look at it
+    Demo(demo::DemoArgs),
     /// Run a node
     Serve(serve::ServeArgs),
     /// Validate, document or exemplify the configuration
@@ -97,6 +100,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     match arguments.command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Config(command) => {
             let answer = config::run(&command, config::environment());

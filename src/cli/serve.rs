@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
 use crate::geo::{Zones, json};
 use crate::node::{Node, NodeOptions};
-use crate::server::{Addresses, Server};
+use crate::server::{Addresses, Pages, Server};
 use crate::session::Context;
 
 #[derive(Clone, Debug, Args)]
@@ -52,6 +52,11 @@ pub(super) fn run(arguments: &ServeArgs) -> Outcome {
         make_secrets(&mut config);
     }
     start_logging(config.log);
+    on_all_cores(serve(arguments, config))
+}
+
+/// Runs a node's life.
+pub(super) fn on_all_cores(life: impl Future<Output = Outcome>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -60,7 +65,7 @@ pub(super) fn run(arguments: &ServeArgs) -> Outcome {
             return Outcome::Failed;
         }
     };
-    let outcome = runtime.block_on(serve(arguments, config));
+    let outcome = runtime.block_on(life);
     // What is still under way after the drain must not hold the process up.
     runtime.shutdown_background();
     outcome
@@ -83,21 +88,29 @@ fn zones(files: &[String]) -> Result<Zones, String> {
 }
 
 async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
-    let clock = Clock::new();
-    let context = match context(&config) {
-        Ok(context) => context,
-        Err(fault) => {
-            complain(&fault);
-            return Outcome::Misused;
-        }
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(outcome) => return outcome,
     };
-    let zones = match zones(&config.zone_files) {
-        Ok(zones) => zones,
-        Err(fault) => {
-            complain(&fault);
-            return Outcome::Misused;
-        }
+    let server = match start(config, Pages::default()).await {
+        Ok(server) => server,
+        Err(outcome) => return outcome,
     };
+    if arguments.print_addresses {
+        print(&addresses(server.addresses()));
+    }
+    signals.obey(|| reload(arguments, &server)).await;
+    signals.end(server).await
+}
+
+/// A node that listens, or why not, which is told.
+pub(super) async fn start(config: Config, pages: Pages) -> Result<Server, Outcome> {
+    let misused = |fault: &dyn std::fmt::Display| {
+        complain(fault);
+        Outcome::Misused
+    };
+    let context = context(&config).map_err(|fault| misused(&fault))?;
+    let zones = zones(&config.zone_files).map_err(|fault| misused(&fault))?;
     let options = NodeOptions {
         lanes: config.server.lanes.unwrap_or_else(lanes),
         queue_bytes_max: config.server.queue_max_size,
@@ -108,57 +121,54 @@ async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
         zones,
     };
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
-    let mut signals = match Signals::listen() {
-        Ok(signals) => signals,
-        Err(fault) => {
-            complain(&format_args!("cannot listen for signals: {fault}"));
-            return Outcome::Failed;
-        }
-    };
-    let node = Node::start(options, context, clock);
-    let server = match Server::start(node, config.server).await {
-        Ok(server) => server,
-        Err(fault) => {
-            complain(&fault);
-            return Outcome::Failed;
-        }
-    };
-    if arguments.print_addresses {
-        print(&addresses(server.addresses()));
-    }
-    signals.obey(arguments, &server).await;
-    tokio::select! {
-        () = server.shut_down() => Outcome::Done,
-        () = signals.again() => {
-            complain(&"a second signal: ending without the drain");
-            Outcome::Failed
-        }
-    }
+    let node = Node::start(options, context, Clock::new());
+    Server::start(node, config.server, pages).await.map_err(|fault| {
+        complain(&fault);
+        Outcome::Failed
+    })
 }
 
 /// The signals that a node obeys, listened to before anybody can know of it.
-struct Signals {
+pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
+    /// What goes wrong is told.
+    pub(super) fn listen() -> Result<Self, Outcome> {
+        let listen = || {
+            Ok::<_, std::io::Error>(Self {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+                hangup: signal(SignalKind::hangup())?,
+            })
+        };
+        listen().map_err(|fault| {
+            complain(&format_args!("cannot listen for signals: {fault}"));
+            Outcome::Failed
         })
     }
 
     /// Reloads at each SIGHUP, returns at SIGTERM or SIGINT.
-    async fn obey(&mut self, arguments: &ServeArgs, server: &Server) {
+    pub(super) async fn obey(&mut self, reload: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => reload(arguments, server),
+                _ = self.hangup.recv() => reload(),
+            }
+        }
+    }
+
+    /// Drains, unless there is a second signal.
+    pub(super) async fn end(&mut self, server: Server) -> Outcome {
+        tokio::select! {
+            () = server.shut_down() => Outcome::Done,
+            () = self.again() => {
+                complain(&"a second signal: ending without the drain");
+                Outcome::Failed
             }
         }
     }
@@ -282,7 +292,7 @@ fn random_secret() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn start_logging(options: LogOptions) {
+pub(super) fn start_logging(options: LogOptions) {
     let level = options.level;
     let builder = tracing_subscriber::fmt()
         .with_max_level(level)
@@ -291,7 +301,7 @@ fn start_logging(options: LogOptions) {
     if options.json { builder.json().init() } else { builder.init() }
 }
 
-fn addresses(addresses: Addresses) -> String {
+pub(super) fn addresses(addresses: Addresses) -> String {
     object!({
         "http": addresses.http,
         "admin": addresses.admin,

@@ -16,7 +16,7 @@ use crate::geo::Zones;
 use crate::hooks::WebhookOptions;
 use crate::node::{Node, NodeOptions};
 use crate::protocol::{Command, ErrorCode, HistoryRequest, PublishRequest, SubscribeRequest};
-use crate::server::{ApiOptions, Server, ServerOptions};
+use crate::server::{ApiOptions, Pages, Server, ServerOptions};
 use crate::session::{Context, SessionOptions};
 
 const SECRET: &str = "secret";
@@ -72,7 +72,7 @@ impl Served {
             ..ServerOptions::default()
         };
         let node = Node::start(options, context, Clock::new());
-        let server = Server::start(node, listening).await.unwrap();
+        let server = Server::start(node, listening, Pages::default()).await.unwrap();
         let http = server.addresses().http.unwrap();
         Self { server, http }
     }

@@ -16,7 +16,6 @@ pub(crate) use crate::access::token::TokenOptions;
 pub(crate) use describe::{Description, describe};
 pub(crate) use fault::{Fault, Faults, Source, Warning};
 pub(crate) use options::{LogOptions, NodeOptions};
-#[cfg(test)]
 pub(crate) use source::Format;
 pub(crate) use source::PREFIX;
 
@@ -72,7 +71,6 @@ impl Config {
     }
 
     /// Reads a file's text and the environment, as [`Config::load`] does.
-    #[cfg(test)]
     pub(crate) fn parse(
         format: Format,
         text: &str,

@@ -22,4 +22,4 @@ pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
 pub(crate) use point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
-pub(crate) use zones::{Zones, prepare as prepare_zones};
+pub(crate) use zones::{COUNTRIES, Zones, prepare as prepare_zones};

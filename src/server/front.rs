@@ -129,7 +129,8 @@ async fn answer(shared: &Arc<Shared>, agreed: &Agreed, request: Request<Incoming
         let method = method.to_owned();
         return api::answer(shared, &method, request).await;
     }
-    text(StatusCode::NOT_FOUND, "no such path")
+    let page = shared.pages.answer(request.method(), path);
+    page.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such path"))
 }
 
 fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -> Answer {

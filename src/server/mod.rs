@@ -7,6 +7,7 @@ mod api;
 mod front;
 mod listener;
 mod options;
+mod pages;
 mod stream;
 mod tls;
 
@@ -25,6 +26,7 @@ use crate::node::Node;
 use crate::transport::websocket::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
+pub(crate) use pages::Pages;
 pub(crate) use tls::TlsError;
 
 use admission::Admission;
@@ -72,6 +74,7 @@ struct Doors {
 struct Shared {
     node: Arc<Node>,
     options: ServerOptions,
+    pages: Pages,
     /// Replaced as a whole when the configuration is read again.
     doors: watch::Sender<Arc<Doors>>,
     admission: Arc<Admission>,
@@ -80,7 +83,11 @@ struct Shared {
 
 impl Server {
     /// Binds and serves, on the current runtime.
-    pub(crate) async fn start(node: Arc<Node>, options: ServerOptions) -> Result<Self, StartError> {
+    pub(crate) async fn start(
+        node: Arc<Node>,
+        options: ServerOptions,
+        pages: Pages,
+    ) -> Result<Self, StartError> {
         let tls = match &options.tls {
             Some(files) => Some(watch::Sender::new(tls::load(files)?)),
             None => None,
@@ -93,6 +100,7 @@ impl Server {
         let addresses = Addresses { http: address(&http), admin: address(&admin) };
         let shared = Arc::new(Shared {
             node,
+            pages,
             doors: watch::Sender::new(Arc::new(Doors::of(&options))),
             admission: Admission::new(options.connection_limit, options.connection_rate_limit),
             draining: AtomicBool::new(false),

@@ -14,6 +14,7 @@ mod api_bodies;
 mod client;
 mod codes;
 mod concurrency;
+mod demo;
 mod flood;
 mod frames;
 mod geo_events;

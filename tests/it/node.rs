@@ -86,13 +86,21 @@ impl Node {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("nearcast.toml");
         std::fs::write(&path, file).unwrap();
-        let arguments = ["--config", path.to_str().unwrap()];
+        let arguments = ["serve", "--config", path.to_str().unwrap()];
         Node::launch(folder, path.clone(), &arguments, settings).await
     }
 
     /// A node without a configuration file.
     pub(crate) async fn start_bare(arguments: &[&str], settings: Settings<'_>) -> Node {
-        Node::launch(tempfile::tempdir().unwrap(), PathBuf::new(), arguments, settings).await
+        let arguments = [&["serve"], arguments].concat();
+        Node::launch(tempfile::tempdir().unwrap(), PathBuf::new(), &arguments, settings).await
+    }
+
+    /// The demo, on ports that the system chooses.
+    pub(crate) async fn start_demo(arguments: &[&str]) -> Node {
+        let all = ["demo", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0"];
+        let arguments = [&all, arguments].concat();
+        Node::launch(tempfile::tempdir().unwrap(), PathBuf::new(), &arguments, &[]).await
     }
 
     async fn launch(
@@ -101,8 +109,8 @@ impl Node {
         arguments: &[&str],
         settings: Settings<'_>,
     ) -> Node {
-        let mut child = command(&["serve", "--print-addresses"], settings)
-            .args(arguments)
+        let mut child = command(arguments, settings)
+            .arg("--print-addresses")
             .current_dir(folder.path())
             .spawn()
             .unwrap();

@@ -94,7 +94,8 @@ fn city(line: &str) -> Option<(Arc<str>, Circle)> {
 /// People on a square metre: what large European cities have.
 const DENSITY: f64 = 0.004;
 
-static COUNTRIES: &str = include_str!("../../../geo-data/zones/countries.geojson");
+/// GeoJSON, one feature a line.
+pub(crate) static COUNTRIES: &str = include_str!("../../../geo-data/zones/countries.geojson");
 static CITIES: &str = include_str!("../../../geo-data/zones/cities.tsv");
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 mod built_in;
 
-pub(crate) use built_in::{find as built_in, prepare};
+pub(crate) use built_in::{COUNTRIES, find as built_in, prepare};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
