@@ -1,4 +1,4 @@
-// `nearcast demo` and its page in Chromium: couriers move, the circle is dragged and resized, and what is lit is what is inside.
+// `nearcast demo` and its page in Chromium: couriers move, the circle is dragged and resized, and those inside are lit.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";

@@ -1,6 +1,6 @@
-// The demo's page. Four subscriptions on one connection: all couriers (faint), those in the circle (bright), the five
-// nearest to its centre, and what happens; the circle is moved by geo.move. Which couriers are bright is what the server
-// says of the circle, and nothing is computed here.
+// The demo's page. Five subscriptions on one connection: all couriers (faint), those in the circle (bright), the five
+// nearest to its centre, what happens in it, and earthquakes; geo.move moves the circle. Which couriers are bright is
+// what the server says of the circle, and nothing is computed here.
 
 import { boxOf, CityMap, distanceM, steer } from "/map.js";
 import { World } from "/world.js";
@@ -19,21 +19,6 @@ const nearest = new Map(); // key -> place
 let alerts = [];
 let events = 0;
 let moves = 0;
-
-/**
- * The server writes several messages into one frame. The SDK resolves the promise of a call some turns after it has
- * begun with the next message, so that an `enter` could overtake the answer to `geo.move` before it: each message gets
- * a task of its own.
- */
-class OneByOne extends WebSocket {
-  set onmessage(handler) {
-    const { port1, port2 } = new MessageChannel(); // one queue, in order
-    port1.onmessage = ({ data }) => handler({ data });
-    super.onmessage = ({ data }) => {
-      for (const line of data.split("\n")) if (line !== "") port2.postMessage(line);
-    };
-  }
-}
 
 // === What comes from the server ===
 
@@ -152,18 +137,20 @@ function watchAlerts(client, world) {
 function mover(client) {
   let isDue = false;
   let isWaiting = false;
-  const call = (channel, area) => client.rpc("geo.move", { channel, area }).then(({ data }) => data);
+  const call = (channel, area) => client.rpc("geo.move", { channel, area });
   async function move() {
     const asked = { ...circle };
     const began = performance.now();
-    const inCircle = call(`${couriersChannel}@circle`, near(asked)).then(({ added, removed }) => {
+    // What the server says after it has moved the circle may be in the same frame. The SDK runs the first `then` of a
+    // call before it takes the next message, so the sets must be changed there and no later.
+    const inCircle = call(`${couriersChannel}@circle`, near(asked)).then(({ data: { added, removed } }) => {
       removed.forEach((key) => lit.delete(key));
       added.forEach(enter);
       demo.circle = asked;
       showRoundTrip(performance.now() - began);
       moves += 1;
     });
-    const nearestOnes = call(`${couriersChannel}@nearest`, nearestTo()).then(({ objects, removed }) => {
+    const nearestOnes = call(`${couriersChannel}@nearest`, nearestTo()).then(({ data: { objects, removed } }) => {
       removed.forEach((key) => nearest.delete(key));
       objects.forEach(keepNearest);
     });
@@ -286,7 +273,7 @@ async function start() {
   const map = new CityMap(element("map"), streets, box);
   demo.map = map;
   const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/connection/websocket`;
-  const client = new Centrifuge(url, { websocket: OneByOne });
+  const client = new Centrifuge(url);
   const state = element("state");
   client.on("state", ({ newState }) => {
     state.dataset.state = newState;

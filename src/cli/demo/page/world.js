@@ -70,7 +70,8 @@ export class World {
     brush.clearRect(0, 0, this.#land.width, this.#land.height);
     brush.beginPath();
     for (const ring of this.#rings) {
-      ring.forEach(([lng, lat], index) => (index === 0 ? brush.moveTo(...this.#at(lng, lat)) : brush.lineTo(...this.#at(lng, lat))));
+      brush.moveTo(...this.#at(...ring[0]));
+      for (const [lng, lat] of ring) brush.lineTo(...this.#at(lng, lat));
       brush.closePath();
     }
     brush.fillStyle = "#1d2b47";
