@@ -2,8 +2,8 @@
 //!
 //! Points are in the buckets of a [`tree`](Tree) of squares that follows how dense they are: a move
 //! within its square changes one record, and the others are found without looking at empty space.
-//! A grid of H3 cells would be as right, but one size of cell is too large for a crowd and too small
-//! for an ocean, and its cells are not parts of one another.
+//! A grid of H3 cells would be as right, but one size of cell is too large for a crowd and too
+//! small for an ocean, and its cells are not parts of one another.
 
 mod bucket;
 mod candidates;
