@@ -1,7 +1,7 @@
 //! [`Bucket`]: the points of one square, rounded, and tested eight at a time.
 //!
 //! A point is kept as how far it is from the square's centre along the three axes of space, in a
-//! unit that makes the farthest fit 16 bits: it is memory that searches wait for. What rounding could
+//! unit that makes the farthest fit 16 bits, so that there is little to read. What rounding could
 //! decide either way is left to the exact place.
 
 use pulp::{Arch, Simd, WithSimd};
@@ -179,7 +179,8 @@ impl Bucket {
         found.extend(close.into_iter().filter(|id| exact(*id)));
     }
 
-    /// Shows points and the squares of their rounded chords, of those over `beyond` and up to `most`.
+    /// Shows points with the squares of their rounded chords, of those over `beyond` and up to
+    /// `most`, which are squares in units as those of a [`Band`].
     pub(super) fn between(
         &self,
         arch: Arch,

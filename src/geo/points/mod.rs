@@ -2,10 +2,11 @@
 //!
 //! Points are in the buckets of a [`tree`](Tree) of squares that follows how dense they are: a move
 //! within its square changes one record, and the others are found without looking at empty space.
-//! A grid of H3 cells would be as right, but one size of cell is too large for a crowd and too small
-//! for an ocean, and its cells are not parts of one another.
+//! A grid of H3 cells would be as right, but one size of cell is too large for a crowd and too
+//! small for an ocean, and its cells are not parts of one another.
 
 mod bucket;
+mod candidates;
 mod square;
 mod tree;
 
@@ -16,6 +17,7 @@ use pulp::Arch;
 use super::area::{Area, Circle};
 use super::point::{FARTHEST, Metres, Point, UnitVector, chord_squared_of};
 use bucket::{Band, Search};
+use candidates::Candidates;
 use square::Side;
 use tree::{Leaf, Tree};
 
@@ -82,68 +84,72 @@ impl PointIndex {
     ) -> Vec<(u32, Metres)> {
         let limit = Circle::new(*to, within.unwrap_or(FARTHEST));
         let farthest = chord_of(&limit);
-        // Of candidates, squares of their rounded chords.
-        let mut candidates: Vec<(f32, u32)> = Vec::with_capacity(8 + 2 * count.min(100));
+        let mut candidates = Candidates::new(count);
         let (mut before, mut chord) = (None, self.first_chord(to.unit, count).min(farthest));
         // Between one chord and the next, each point is seen once; up to the last, all were.
         loop {
             let is_last = chord >= farthest;
             let mut doubt = 0.0_f64;
-            self.visit(to.unit, chord, |leaf, _| {
+            self.visit(to.unit, chord, |leaf, away| {
                 let reach = leaf.reach;
-                doubt = doubt.max(Band::doubt(chord, reach));
+                let leaf_doubt = Band::doubt(chord, reach);
+                doubt = doubt.max(leaf_doubt);
+                let limit_chord = candidates.limit() + leaf_doubt;
+                if away - reach > limit_chord {
+                    return;
+                }
                 let beyond = before.map_or(-1.0, |before| Band::of(before, reach).sure);
                 let band = Band::of(chord, reach);
                 let most = if is_last { band.near } else { band.sure };
+                let most = most.min(Band::of(limit_chord, reach).near);
                 let sure = (farthest - Band::doubt(farthest, reach)).max(0.0).powi(2);
                 let search = Search::of(to.unit, leaf.center, reach);
                 leaf.bucket.between(self.arch, search, (beyond, most), |id, square| {
                     let is_within =
                         f64::from(square) < sure || limit.contains(self.place_of(id).unit);
                     if is_within && accepts(id) {
-                        candidates.push((square, id));
+                        candidates.push(id, square);
                     }
                 });
+                candidates.drop_far(doubt);
             });
-            let known = if is_last { f64::INFINITY } else { chord - 2.0 * doubt };
-            if let Some(nearest) = self.choose(to, count, doubt, known, &mut candidates) {
-                return nearest;
+            if is_last {
+                candidates.near(doubt);
+                return self.rank(to, count, candidates.all()).0;
+            }
+            if let Some(near) = candidates.near(doubt) {
+                let (nearest, last) = self.rank(to, count, near);
+                if last <= chord - 2.0 * doubt {
+                    return nearest;
+                }
             }
             (before, chord) = (Some(chord), (2.0 * chord).min(farthest));
         }
     }
 
-    /// The nearest of the candidates, if all up to the last of them are `known`: the chord up to
-    /// which every point is a candidate.
-    fn choose(
+    /// The nearest of the candidates, and the chord to the last of them.
+    fn rank(
         &self,
         to: &Point,
         count: usize,
-        doubt: f64,
-        known: f64,
-        candidates: &mut [(f32, u32)],
-    ) -> Option<Vec<(u32, Metres)>> {
-        let mut near = &*candidates;
-        if candidates.len() > count {
-            let by_square = |one: &(f32, u32), other: &(f32, u32)| one.0.total_cmp(&other.0);
-            let (_, last, _) = candidates.select_nth_unstable_by(count, by_square);
-            // Rounding may have put it before or after others.
-            let most = (f64::from(last.0).sqrt() + doubt).powi(2);
-            let len = partition(candidates, |one| f64::from(one.0) <= most);
-            near = &candidates[..len];
-        } else if candidates.len() < count && known.is_finite() {
-            return None;
-        }
+        candidates: &[(f32, u32)],
+    ) -> (Vec<(u32, Metres)>, f64) {
         let exact = |(_, id): &(f32, u32)| {
             let place = self.place_of(*id);
             (to.unit.chord_squared(place.unit), *id)
         };
-        let mut exact: Vec<(f64, u32)> = near.iter().map(exact).collect();
-        exact.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
-        exact.truncate(count);
-        let is_known = exact.last().is_none_or(|(square, _)| square.sqrt() <= known);
+        let by_distance = |one: &(f64, u32), other: &(f64, u32)| {
+            one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))
+        };
+        let mut exact: Vec<(f64, u32)> = candidates.iter().map(exact).collect();
+        if exact.len() > count {
+            exact.select_nth_unstable_by(count, by_distance);
+            exact.truncate(count);
+        }
+        exact.sort_unstable_by(by_distance);
+        let last = exact.last().map_or(0.0, |(square, _)| square.sqrt());
         let distance = |(_, id): (f64, u32)| (id, to.distance(self.place_of(id)));
-        is_known.then(|| exact.into_iter().map(distance).collect())
+        (exact.into_iter().map(distance).collect(), last)
     }
 
     /// How far to look first, so that there are likely a few more than asked for.
@@ -157,8 +163,8 @@ impl PointIndex {
     fn within_circle(&self, circle: &Circle, found: &mut Vec<u32>) {
         let center = circle.center.unit;
         let chord = chord_of(circle);
-        self.visit(center, chord, |leaf, is_inner| {
-            if is_inner {
+        self.visit(center, chord, |leaf, away| {
+            if away + leaf.reach < chord * (1.0 - 1e-6) {
                 found.extend(leaf.bucket.ids());
                 return;
             }
@@ -169,9 +175,9 @@ impl PointIndex {
         });
     }
 
-    /// Visits each bucket that may have points within a chord of a place, with whether all its
-    /// points are.
-    fn visit<'a>(&'a self, center: UnitVector, chord: f64, mut visit: impl FnMut(&'a Leaf, bool)) {
+    /// Visits each bucket that may have points within a chord of a place, with the chord to its
+    /// centre.
+    fn visit<'a>(&'a self, center: UnitVector, chord: f64, mut visit: impl FnMut(&'a Leaf, f64)) {
         for side in Side::ALL {
             let Some(view) = side.view(center, chord) else { continue };
             let Some(steps) = view.steps(chord) else { continue };
@@ -179,8 +185,7 @@ impl PointIndex {
                 let away = center.chord_squared(leaf.center);
                 let farthest = chord + leaf.reach;
                 if away <= farthest * farthest {
-                    let is_inner = away.sqrt() + leaf.reach < chord * (1.0 - 1e-6);
-                    visit(leaf, is_inner);
+                    visit(leaf, away.sqrt());
                 }
             });
         }
@@ -193,18 +198,6 @@ impl PointIndex {
 
 fn chord_of(circle: &Circle) -> f64 {
     chord_squared_of(circle.radius).sqrt()
-}
-
-/// Moves those that pass to the front: how many there are.
-fn partition<T>(all: &mut [T], passes: impl Fn(&T) -> bool) -> usize {
-    let mut len = 0;
-    for at in 0..all.len() {
-        if passes(&all[at]) {
-            all.swap(len, at);
-            len += 1;
-        }
-    }
-    len
 }
 
 #[cfg(test)]

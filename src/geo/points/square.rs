@@ -1,8 +1,9 @@
 //! Squares on the six sides of a cube around the Earth, halved again and again.
 //!
-//! A side is seen from the centre of the Earth under two angles, −45…45 degrees each. Steps of equal
-//! angles divide it, so that every line of the division is part of a great circle and no square is
-//! less than 0.7 times as wide as another of its level. Poles and the antimeridian are places as any.
+//! A side is seen from the centre of the Earth under two angles, −45…45 degrees each. Steps of
+//! equal angles divide it, so that every line of the division is part of a great circle and no
+//! square is less than 0.7 times as wide as another of its level. Poles and the antimeridian are
+//! places as any.
 
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, SQRT_2};
 
@@ -19,7 +20,7 @@ pub(super) enum Side {
     MinusZ,
 }
 
-/// The smallest square that a place is in, about 7 to 10 metres wide: whole steps along both angles.
+/// The smallest square that a place is in, 7 to 10 metres wide: whole steps along both angles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spot {
     pub(super) side: Side,

@@ -259,6 +259,23 @@ fn the_nearest_is_found_on_the_other_side_of_the_earth() {
 }
 
 #[test]
+fn antipodes_are_told_apart_though_their_chords_hardly_are() {
+    let (mut numbers, mut pair) = (Numbers(9), Pair::default());
+    let here = point(40.0, -5.0);
+    for id in 0..1000 {
+        let at = numbers.near(here.unit.opposite(), Metres(2_000.0));
+        pair.points.insert(id, at);
+        pair.index.insert(id, at);
+    }
+    for count in [1, 7, 100] {
+        pair.check_nearest(&here, count, None, 9);
+        let within = here.distance(&pair.points[&500]);
+        pair.check_nearest(&here, count, Some(within), 9);
+        pair.check_within(&Area::Circle(Circle::new(here, within)), 9);
+    }
+}
+
+#[test]
 fn peers_of_the_field_and_we_agree_on_the_nearest() {
     let places = [
         (1, 5.0, 5.0),

@@ -41,13 +41,17 @@ pub(super) struct Leaf {
     link: u32,
 }
 
+/// Aligned so that a search waits for memory once, not twice.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Place {
     pub(super) point: Point,
     spot: Spot,
     leaf: u32,
     at: u32,
 }
+
+const _: () = assert!(size_of::<Option<Place>>() == 64);
 
 impl Default for Tree {
     fn default() -> Self {
@@ -353,8 +357,9 @@ fn number(index: usize) -> u32 {
 /// The six sides, and two so that links come in fours.
 const ROOTS: usize = 8;
 /// Points that a bucket holds; a larger one is quartered. Half as many are taken together again, so
-/// that a point that comes and goes moves no others. Among a million points, buckets of 64 make a
-/// search wait for memory twice as often, and those of 192 gain nothing more.
+/// that a point that comes and goes moves no others. Of a million points at 200, 400 and 800 to a
+/// square kilometre, those within 500 m took up to 1.5 times as long to find with 96; 192 differs by
+/// 6 % at most, as runs do.
 const MANY: usize = 128;
 /// Only a bucket of so few looks whether its neighbours have few too.
 const FEW: usize = MANY / 8;
