@@ -37,14 +37,16 @@ pub(super) fn rank<M: Mailbox>(viewer: &Viewer<M>, scope: &Scope, table: &Table)
     Some(Ranked { slots, reach: Arc::new(around(Some(to), reach)) })
 }
 
-/// The list after a step. All others are looked through only where a full list has lost one: what
-/// is not in it is farther than its last, and a list that is not full has all there is.
+/// The list after a step. All others are looked through only where a full list may have lost one:
+/// what is not in it is as far as its last or farther, and a list that is not full has all there is.
 pub(super) fn rerank<M: Mailbox>(viewer: &Viewer<M>, step: &Step, table: &Table) -> Option<Ranked> {
     let Kind::Nearest { ranked } = &viewer.kind else { return None };
     let AreaSource::Nearest { count, to, within } = viewer.scope.source else { return None };
     let is_in = step.after.as_ref().is_some_and(|object| viewer.sees(object));
     let at = ranked.binary_search(&step.slot);
-    if at.is_ok() && !is_in && ranked.len() >= count {
+    let may_lose =
+        || !is_in || farthest(ranked, &to, table).is_some_and(|(_, last)| last == step.slot);
+    if at.is_ok() && ranked.len() >= count && may_lose() {
         return rank(viewer, &viewer.scope, table);
     }
     let mut slots = ranked.clone();
@@ -71,8 +73,8 @@ fn farthest(slots: &[u32], to: &Point, table: &Table) -> Option<(Metres, u32)> {
 }
 
 /// Tells what a step did to the list; `is_in` says whether its object was in the circle before and
-/// whether it is after. First
-/// what left the list, so that it is never longer than asked for. Objects that only made room or filled it did not move: for them the area has changed.
+/// whether it is after. First what left the list, so that it is never longer than asked for. Objects
+/// that only made room or filled it did not move: for them the area has changed.
 pub(super) fn tell<M: Mailbox>(
     viewer: &Viewer<M>,
     after: &[u32],

@@ -342,6 +342,18 @@ fn the_nearest_are_so_many_and_no_more() {
 }
 
 #[test]
+fn of_two_as_far_the_one_that_came_first_is_nearer() {
+    let mut town = town();
+    for (key, lat) in [("a", 52.002), ("b", 52.002), ("c", 52.001)] {
+        town.at(key, lat, 13.0);
+    }
+    let source = AreaSource::Nearest { count: 2, to: point(52.0, 13.0), within: None };
+    let pile = town.look(1, source);
+    town.at("c", 52.002, 13.0);
+    assert_eq!(seen(&pile), ["[a c]", "exit c moved", "enter b area_changed"]);
+}
+
+#[test]
 fn distances_are_told_as_the_namespace_has_it() {
     for (rule, expected) in [
         (DistanceRule::Exact, Some(111.0)),
