@@ -1,0 +1,272 @@
+// Fixes of objects, and what every view is told of them.
+
+import assert from "node:assert/strict";
+import { codecs, unique } from "../support.js";
+import { crowd, inOrder, Listener, settled } from "./crowd.js";
+import { ObjectsOracle, View } from "./objects_oracle.js";
+import { connections, fixedAreas, followers, nearestOf, zonesOver } from "./plan.js";
+
+const batchSize = 200;
+const waitMs = 20_000;
+/** Objects in a subscribe reply; what is more comes later, and may be joined with what happens meanwhile. */
+const snapshotPage = 200;
+const shownMax = 20;
+
+export async function replayObjects(t, server, { fixes, places, random, reach, isHard }) {
+  const began = Date.now();
+  const replay = new ObjectReplay(server, { fixes, places, random });
+  await replay.prepare(t, { reach, isHard });
+  const batches = Math.ceil(fixes.length / batchSize);
+  for (let batch = 0; batch < batches; batch += 1) await replay.run(batch, batches);
+  const { deliveries, byState, cut, late, faults } = replay.compare();
+  for (const fault of faults.slice(0, shownMax)) t.diagnostic(fault);
+  t.diagnostic(
+    `${fixes.length} fixes, ${replay.oracle.accepted} accepted, ${replay.pairs.length} subscriptions on ${connections} ` +
+    `connections (${late} in a burst, ${cut} cut, ${byState} by state alone), ` +
+    `${deliveries} deliveries compared, ${((Date.now() - began) / 1000).toFixed(1)} s`,
+  );
+  assert.equal(faults.length, 0, `${faults.length} differences, the first: ${faults[0]}`);
+  assert.ok(replay.pairs.length >= 300 && cut > 0 && late > 0);
+}
+
+class ObjectReplay {
+  pairs = [];
+  faults = [];
+  #zones = [];
+
+  constructor(server, { fixes, places, random }) {
+    Object.assign(this, { server, fixes, places, random });
+    this.channel = unique("fleet:");
+    this.oracle = new ObjectsOracle(fixes, places);
+  }
+
+  async prepare(t, { reach, isHard }) {
+    const { fixes, places, random } = this;
+    this.ids = [...new Set(fixes.map(({ id }) => id))];
+    const fixed = fixedAreas(places, random, { count: 290, reach, isHard });
+    this.#zones = zonesOver(fixed, unique("zones"));
+    for (const { area, first } of this.#zones) {
+      await this.server.api("zone_set", { name: area.zone, area: first.area.data });
+    }
+    const wanted = [...fixed, ...this.#zones, ...followers(this.ids, this.channel, random, reach), ...nearestOf(places, random, reach, isHard)];
+    const people = await crowd(t, codecs[0], this.server, connections);
+    const whole = people.filter(({ proxy }) => !proxy);
+    const labels = new Map();
+    wanted.forEach(({ area, inside }, n) => {
+      const some = area.kind.startsWith("follow") ? whole : people;
+      const person = some[n % some.length];
+      const label = area.label ?? `a${n}`;
+      if (labels.get(label)?.has(person)) return;
+      labels.set(label, (labels.get(label) ?? new Set()).add(person));
+      const view = new View(area, inside, this.ids.length);
+      const listener = new Listener(person, `${this.channel}@${label}`, area);
+      // A third comes later, and those whose connections are cut are there before.
+      const joins = random.below(3) === 0 && !person.proxy ? 1 + random.below(Math.ceil(fixes.length / batchSize / 2)) : 0;
+      const pair = { view, listener, joins };
+      person.listeners.push(pair);
+      this.pairs.push(pair);
+    });
+    this.people = people;
+    this.oracle.views = this.pairs.map(({ view }) => view);
+  }
+
+  async run(batch, batches) {
+    const joining = this.pairs.filter(({ joins }) => joins === batch);
+    // In the burst come those whose snapshot is one page, so that nothing of it is joined with what follows.
+    const late = joining.filter(({ view }) =>
+      batch > 0 && view.area.kind !== "follow object" && this.oracle.state(view).size < snapshotPage / 2);
+    const calm = joining.filter((pair) => !late.includes(pair));
+    for (const pair of calm) {
+      this.oracle.begin(pair.view);
+      pair.start = 0;
+      pair.segments = 1;
+      pair.listener.subscribe();
+    }
+    await this.#settle(`subscriptions before batch ${batch}`);
+
+    const first = batch * batchSize;
+    const end = Math.min(this.fixes.length, first + batchSize);
+    const commands = this.fixes.slice(first, end).map(({ id, t, lat, lng }, n) => ({
+      geo_set: { channel: this.channel, key: id, lat, lng, time_ms: t, data: { n: first + n } },
+    }));
+    const sent = inOrder(this.server, commands);
+    const unsure = [...late];
+    for (const pair of late) {
+      this.oracle.begin(pair.view);
+      pair.isLate = true;
+      pair.segments = 1;
+      pair.listener.subscribe();
+    }
+    for (const person of this.people.filter(({ proxy }, n) => proxy && batch > 0 && batch === (n / 6) % batches)) {
+      await new Promise((resolve) => setTimeout(resolve, this.random.below(8)));
+      unsure.push(...this.#cut(person));
+    }
+    for (const pair of unsure) pair.earliest = pair.view.told.length;
+    await sent;
+    for (let index = first; index < end; index += 1) this.oracle.apply(index);
+    for (const pair of unsure) pair.latest = pair.view.told.length;
+    await this.#settle(`batch ${batch}`);
+    await this.#between(batch, batches, end);
+  }
+
+  #cut(person) {
+    for (const pair of person.listeners) {
+      pair.start = pair.size = undefined;
+      pair.segments = 2;
+      pair.isCut = true;
+    }
+    person.proxy.cut();
+    return person.listeners;
+  }
+
+  /** Moves those who follow themselves, and once the zones. */
+  async #between(batch, batches, end) {
+    if (batch % 3 === 1) {
+      for (const person of this.people) {
+        const own = person.listeners.filter(({ view, joins }) => view.area.kind === "follow me" && joins <= batch);
+        if (own.length === 0) continue;
+        const to = this.places[this.random.below(end)];
+        await person.client.rpc("geo.position", { lat: to.lat, lng: to.lng });
+        for (const { view } of own) this.oracle.shift(view, to);
+      }
+    }
+    if (batch === Math.floor(batches / 2)) {
+      for (const { area, later } of this.#zones) {
+        await this.server.api("zone_set", { name: area.zone, area: later.area.data });
+        for (const { view } of this.pairs.filter(({ view }) => view.area.zone === area.zone)) {
+          this.oracle.shift(view, undefined, later.inside);
+        }
+      }
+    }
+    await this.#settle(`areas that moved after batch ${batch}`);
+  }
+
+  /** Waits until everyone has heard as much as there is to be told. */
+  async #settle(when) {
+    const open = await settled(this.pairs.filter(({ view }) => view.told), (pair) => this.#isEven(pair), waitMs);
+    if (open.length === 0) return;
+    const { faults } = this.compare();
+    const stuck = open.slice(0, 5).map(({ view, listener }) =>
+      `${listener.channel} (${JSON.stringify(view.area.data ?? view.area.label).slice(0, 300)}) heard ${listener.last?.told.length} in ` +
+      `${listener.segments.length} segments of ${view.told.length}; ${listener.failed}`);
+    assert.fail(`${when}: ${open.length} were not told all:\n${[...stuck, ...faults.slice(0, shownMax)].join("\n")}`);
+  }
+
+  #isEven(pair) {
+    const { view, listener } = pair;
+    if (listener.segments.length < pair.segments) return false;
+    const { snapshot, changes } = parts(listener.last);
+    if (pair.start !== undefined) {
+      return snapshot.length === this.#sizeAtStart(pair) && changes.length >= view.told.length - pair.start;
+    }
+    if (!sameState(after(snapshot, changes), this.oracle.state(view))) return false;
+    pair.start = view.told.length - changes.length;
+    return true;
+  }
+
+  #sizeAtStart(pair) {
+    pair.size ??= pair.isLate || pair.isCut ? parts(pair.listener.last).snapshot.length : pair.view.before.size;
+    return pair.size;
+  }
+
+  compare() {
+    const found = { deliveries: 0, byState: 0, cut: 0, late: 0, faults: [] };
+    for (const pair of this.pairs) {
+      found.cut += pair.isCut ? 1 : 0;
+      found.late += pair.isLate ? 1 : 0;
+      const { view, listener } = pair;
+      const fault = (what) => {
+        const area = JSON.stringify(view.area.data ?? view.area.label).slice(0, 400);
+        found.faults.push(`${view.area.kind} ${area} @ ${listener.channel}: ${what}`);
+      };
+      for (const failure of listener.failed) fault(failure);
+      listener.segments.forEach((segment, n) => {
+        const isLast = n === listener.segments.length - 1;
+        const isFirst = n === 0 && !pair.isLate;
+        const { snapshot, changes } = parts(segment);
+        const start = isFirst ? 0 : view.told.length - changes.length;
+        found.deliveries += snapshot.length + changes.length;
+        const state = new Map(view.before);
+        for (const { event, fix } of view.told.slice(0, Math.max(0, start))) advance(state, event, this.fixes[fix].id, fix);
+        if (!isFirst && snapshot.length > snapshotPage) {
+          found.byState += 1;
+          if (!sameState(after(snapshot, changes), this.oracle.state(view))) fault("another state at the end");
+          return;
+        }
+        if (!isFirst && (start < pair.earliest || start > pair.latest)) {
+          fault(`${changes.length} changes since its snapshot, of ${view.told.length - pair.latest}..${view.told.length - pair.earliest}`);
+        }
+        this.#compareSnapshot(snapshot, state, fault);
+        const wanted = view.told.slice(Math.max(0, start), isLast ? undefined : start + changes.length);
+        this.#compareChanges(changes, wanted, fault);
+      });
+    }
+    return found;
+  }
+
+  #compareSnapshot(snapshot, state, fault) {
+    const wanted = [...state].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, fix]) => this.#shown(fix));
+    const given = snapshot.map(({ key, lat, lng, data }) => ({ key, lat, lng, data }));
+    for (let n = 0; n < Math.max(given.length, wanted.length); n += 1) {
+      if (!same(given[n], wanted[n])) {
+        fault(`snapshot of ${given.length}, wanted ${wanted.length}; ${n}: ${show(given[n])} instead of ${show(wanted[n])}`);
+        return;
+      }
+    }
+  }
+
+  #compareChanges(changes, wanted, fault) {
+    for (let n = 0; n < Math.max(changes.length, wanted.length); n += 1) {
+      const expected = wanted[n] && {
+        event: wanted[n].event, ...this.#shown(wanted[n].fix), time_ms: this.fixes[wanted[n].fix].t, reason: wanted[n].reason,
+      };
+      const given = changes[n] && without(changes[n], "offset");
+      if (same(given, expected)) continue;
+      const fix = wanted[n]?.fix ?? given?.data?.n;
+      fault(`change ${n} of ${wanted.length}: ${show(given)} instead of ${show(expected)}; fix ${fix}: ${show(this.fixes[fix])}`);
+      return;
+    }
+  }
+
+  #shown(fix) {
+    const { id, lat, lng } = this.fixes[fix];
+    return { key: id, lat, lng, data: { n: fix } };
+  }
+}
+
+/** The snapshot of a subscription, in the reply and after it, and then the changes. */
+function parts(segment) {
+  const objects = segment.context.data?.objects ?? [];
+  let rest = segment.told.findIndex(({ reason }) => reason !== "snapshot");
+  if (rest < 0) rest = segment.told.length;
+  return { snapshot: [...objects, ...segment.told.slice(0, rest)], changes: segment.told.slice(rest) };
+}
+
+function after(snapshot, changes) {
+  const state = new Map(snapshot.map(({ key, data }) => [key, data.n]));
+  for (const { event, key, data } of changes) advance(state, event, key, data?.n);
+  return state;
+}
+
+function advance(state, event, key, fix) {
+  if (event === "exit") state.delete(key);
+  else state.set(key, fix);
+}
+
+function sameState(one, other) {
+  return one.size === other.size && [...one].every(([key, fix]) => other.get(key) === fix);
+}
+
+function same(one, other) {
+  if (!one || !other) return one === other;
+  const names = Object.keys(other);
+  return Object.keys(one).filter((name) => one[name] !== undefined).length === names.length &&
+    names.every((name) => (name === "data" ? one.data?.n === other.data.n : one[name] === other[name]));
+}
+
+function without(value, name) {
+  const { [name]: _, ...rest } = value;
+  return rest;
+}
+
+const show = (value) => (value === undefined ? "nothing" : JSON.stringify(value));

@@ -1,0 +1,139 @@
+// What each view of an object channel must be told of a sequence of fixes, found by comparing every fix with every
+// view: the old place and the new place of the object decide.
+
+import { distanceM, isWithin } from "./sphere.js";
+
+/** One subscription: `inside` says for each fix whether a fixed area has its place. */
+export class View {
+  /** What was told since the client asked, and the state before the first of it; undefined until it asks. */
+  told;
+  before;
+
+  constructor(area, inside, keys) {
+    Object.assign(this, { area, inside });
+    this.has = new Uint8Array(keys);
+    this.distances = area.k ? new Float64Array(keys).fill(Infinity) : undefined;
+    this.ranked = [];
+    this.center = undefined;
+  }
+}
+
+export class ObjectsOracle {
+  accepted = 0;
+  #views;
+  #fixes;
+  #places;
+  #keys = new Map();
+  #latest = [];
+
+  constructor(fixes, places) {
+    this.#fixes = fixes;
+    this.#places = places;
+  }
+
+  set views(views) {
+    this.#views = views;
+  }
+
+  /** From here on a view's client may have been answered. */
+  begin(view) {
+    view.told = [];
+    view.before = this.state(view);
+    // Who follows an object begins with nothing, and is told what is round it as what enters.
+    const followed = this.#latest[this.#keys.get(view.area.key)];
+    if (followed !== undefined) this.shift(view, this.#places[followed]);
+  }
+
+  /** The objects that a view sees, with the fix by which each is where it is. */
+  state(view) {
+    const state = new Map();
+    this.#latest.forEach((index, slot) => {
+      if (view.has[slot]) state.set(this.#fixes[index].id, index);
+    });
+    return state;
+  }
+
+  apply(index) {
+    const { id, t } = this.#fixes[index];
+    const isNew = !this.#keys.has(id);
+    if (isNew) this.#keys.set(id, this.#keys.size);
+    const slot = this.#keys.get(id);
+    if (!isNew && t <= this.#fixes[this.#latest[slot]].t) return;
+    const before = this.#latest[slot];
+    this.#latest[slot] = index;
+    this.accepted += 1;
+    for (const view of this.#views) {
+      if (view.area.k) {
+        this.#rank(view, slot, isNew);
+        continue;
+      }
+      const is = this.#isIn(view, index);
+      this.#step(view, slot, is, isNew);
+    }
+    const [from, to] = [this.#places[before], this.#places[index]];
+    if (from && from.lat === to.lat && from.lng === to.lng) return;
+    for (const view of this.#views) {
+      if (view.area.key === id && view.told) this.shift(view, to);
+    }
+  }
+
+  /** The area of a view that follows somebody is round another place; a zone is another area. */
+  shift(view, center, inside) {
+    if (inside) view.inside = inside;
+    else view.center = center;
+    const now = this.#latest.map((index) => this.#isIn(view, index));
+    const changed = [...now.keys()].filter((slot) => now[slot] !== view.has[slot]);
+    const byKey = (slots) => slots.sort((a, b) => (this.#idOf(a) < this.#idOf(b) ? -1 : 1));
+    for (const slot of byKey(changed.filter((slot) => !now[slot]))) this.#tell(view, "exit", slot, "area_changed");
+    for (const slot of byKey(changed.filter((slot) => now[slot]))) this.#tell(view, "enter", slot, "area_changed");
+    for (const slot of changed) view.has[slot] = now[slot];
+  }
+
+  #idOf(slot) {
+    return this.#fixes[this.#latest[slot]].id;
+  }
+
+  #isIn(view, index) {
+    if (view.inside) return view.inside[index];
+    if (!view.center || this.#fixes[index].id === view.area.key) return 0;
+    return isWithin(distanceM(view.center, this.#places[index]), view.area.radius) ? 1 : 0;
+  }
+
+  #step(view, slot, is, isNew) {
+    const was = view.has[slot];
+    view.has[slot] = is;
+    if (was || is) this.#tell(view, was ? (is ? "move" : "exit") : "enter", slot, isNew ? "created" : "moved");
+  }
+
+  #tell(view, event, slot, reason) {
+    view.told?.push({ event, fix: this.#latest[slot], reason });
+  }
+
+  /** The k nearest of all; of two at the same distance the object that came first. */
+  #rank(view, slot, isNew) {
+    const { k, to, within } = view.area;
+    const distances = view.distances;
+    const distance = distanceM(to, this.#places[this.#latest[slot]]);
+    distances[slot] = within === Infinity || isWithin(distance, within) ? distance : Infinity;
+    const ranked = [];
+    for (let other = 0; other < this.#latest.length; other += 1) {
+      const far = distances[other];
+      if (far === Infinity || (ranked.length === k && far >= distances[ranked[k - 1]])) continue;
+      let at = ranked.length;
+      while (at > 0 && distances[ranked[at - 1]] > far) at -= 1;
+      ranked.splice(at, 0, other);
+      if (ranked.length > k) ranked.pop();
+    }
+    const others = (one, two) => one.filter((each) => each !== slot && !two.includes(each));
+    for (const gone of others(view.ranked, ranked)) {
+      this.#tell(view, "exit", gone, "area_changed");
+      view.has[gone] = 0;
+    }
+    this.#step(view, slot, ranked.includes(slot) ? 1 : 0, isNew);
+    for (const come of others(ranked, view.ranked)) {
+      this.#tell(view, "enter", come, "area_changed");
+      view.has[come] = 1;
+    }
+    view.ranked = ranked;
+  }
+}

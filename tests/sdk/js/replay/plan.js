@@ -1,0 +1,46 @@
+// Which areas are held over one set of tracks, and by whom.
+
+import { areasAmong, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel } from "./areas.js";
+import { place } from "./sphere.js";
+
+export const connections = 66;
+
+/** Fixed areas, each with whether it has the place of each fix. None has a place just on an edge but for rounding. */
+export function fixedAreas(places, random, { count, reach, isHard }) {
+  const found = [];
+  const add = (area) => {
+    const inside = insides(area, places);
+    if (inside) found.push({ area, inside });
+  };
+  if (isHard) hardAreas().forEach(add);
+  const [wide, narrow] = [areasAmong(places, random, reach), areasAmong(places, random, reach / 20)];
+  while (found.length < count) add((found.length % 3 === 0 ? wide : narrow).next().value);
+  return found;
+}
+
+export function followers(ids, channel, random, reach) {
+  const radius = () => reach * (0.01 + random.below(1000) / 7001) + 0.123;
+  const mine = Array.from({ length: 14 }, () => ({ area: followMe(radius()) }));
+  const theirs = Array.from({ length: 14 }, () => ({ area: followObject(channel, ids[random.below(ids.length)], radius()) }));
+  return [...mine, ...theirs];
+}
+
+export function nearestOf(places, random, reach, isHard) {
+  const found = Array.from({ length: 12 }, (_, n) => {
+    const { lat, lng } = places[random.below(places.length)];
+    const to = place(Number((lat * 0.999).toFixed(5)), Number((lng * 0.999).toFixed(5)));
+    return { area: nearest([1, 2, 3, 5, 8, 20][n % 6], to, n % 3 === 0 ? reach * 0.7 + 0.567 : undefined) };
+  });
+  if (isHard) found.push({ area: nearest(4, place(90, 0)) }, { area: nearest(4, place(-17.9, 180)) });
+  return found;
+}
+
+/** Zones over the first areas that are good for it, each with another area for later. */
+export function zonesOver(fixed, name) {
+  const shapes = fixed.filter(({ area }) => ["polygon", "circle", "bbox"].includes(area.kind) && area.data);
+  return Array.from({ length: 4 }, (_, n) => {
+    const [first, later] = [shapes[2 * n], shapes[2 * n + 1]];
+    const area = (n % 2 === 0 ? zone : zoneByLabel)(`${name}/${n}`, first.area);
+    return { area, inside: first.inside, first, later };
+  });
+}
