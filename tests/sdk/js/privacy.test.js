@@ -73,7 +73,7 @@ function questions(center, random) {
     const [west, east] = side(center.lng + real(-0.03, 0.03), at.lng);
     return [
       ["geo.nearby", { channel: fleet, area: near, limit: 10 }],
-      ["geo.nearest", { channel: fleet, to, k: 1 + (n % 3), ...(n % 4 === 1 ? { within_m: Math.max(1, near.near.radius_m) } : {}) }],
+      ["geo.nearest", { channel: fleet, to, k: 1 + (n % 3), ...(n % 8 === 1 ? { within_m: near.near.radius_m } : {}) }],
       ["geo.move", { channel: `${fleet}@moved`, area: near }],
       ["geo.nearby", { channel: fleet, area: { bbox: { west, south, east, north } } }],
     ][n % 4];
@@ -88,25 +88,29 @@ async function hunt(t, server, truth, script, center) {
   const victim = await connected(t, codec, server.url);
   await connection.first("connected");
   const fix = (at, n) => ({
-    channel: fleet, key: "target", lat: at.lat, lng: at.lng, accuracy_m: 3 + at.lat % 1, speed_mps: 1 + (at.lng % 1),
-    heading_deg: Math.abs(at.lat * 1000) % 360, time_ms: 1_700_000_000_000 + n * 1000, data: { kind: "bike" }, tags: { kind: "bike" },
+    channel: fleet, key: "target", lat: at.lat, lng: at.lng,
+    accuracy_m: 3 + (at.lat % 1), speed_mps: 1 + (at.lng % 1), heading_deg: Math.abs(at.lat * 1000) % 360,
+    time_ms: 1_700_000_000_000 + n * 1000, data: { kind: "bike" }, tags: { kind: "bike" },
   });
   await server.api("geo_set", fix(truth[0], 0));
   const wide = { near: { lat: center.lat, lng: center.lng, radius_m: 60_000 } };
   const { lat, lng } = center;
   await subscribed(client, `${fleet}@moved`, { data: { ...wide, distance: true } });
   await subscribed(client, `${fleet}@wide`, { data: { ...wide, distance: true } });
-  await subscribed(client, `${fleet}@edge`, { data: { near: { lat: lat + 0.01, lng, radius_m: 1_100 }, distance: true } });
+  const edge = { near: { lat: lat + 0.01, lng, radius_m: 1_100 } };
+  await subscribed(client, `${fleet}@edge`, { data: { ...edge, distance: true } });
   await subscribed(client, `${fleet}@nearest`, { data: { nearest: 1, to: { lat: lat + 0.01, lng } } });
-  await subscribed(client, `${fleet}@fence`, { data: { near: { lat: lat - 0.005, lng, radius_m: 600 }, detect: ["enter", "exit", "inside", "outside", "cross", "approach"] } });
+  const detect = ["enter", "exit", "inside", "outside", "cross", "approach"];
+  await subscribed(client, `${fleet}@fence`, { data: { near: { lat: lat - 0.005, lng, radius_m: 600 }, detect } });
   const rings = [400, 800, 1_200, 1_600, 2_400];
   for (const radius of rings) {
     await subscribed(client, `${events}@near:${lat + 0.007},${lng - 0.004},${radius}`);
-    await subscribed(client, `${events}@d${radius}`, { data: { near: { lat: lat - 0.006, lng: lng + 0.003, radius_m: radius }, distance: true } });
+    const ring = { near: { lat: lat - 0.006, lng: lng + 0.003, radius_m: radius } };
+    await subscribed(client, `${events}@d${radius}`, { data: { ...ring, distance: true } });
   }
-  await subscribed(victim.client, events, { data: { near: { lat, lng, radius_m: 30_000_000 } } });
   const own = await subscribed(victim.client, `${events}@me`, { data: { follow: "me", radius_m: 900 } });
-  const reached = await subscribed(victim.client, `${events}@reached`, { data: { near: { lat, lng, radius_m: 30_000_000 } } });
+  const everywhere = { near: { lat, lng, radius_m: 30_000_000 } };
+  const reached = await subscribed(victim.client, `${events}@reached`, { data: everywhere });
 
   await ask(client, script.slice(0, queries / 2));
   for (const [n, at] of truth.entries()) {
@@ -117,8 +121,9 @@ async function hunt(t, server, truth, script, center) {
   }
   await ask(client, script.slice(queries / 2));
   for (const [method, data] of script.slice(0, 200)) {
-    if (method === "geo.move") heard.push(api(await server.apiRaw("geo_count", JSON.stringify({ channel: fleet, area: data.area }))));
-    else heard.push(api(await server.apiRaw(method.replace(".", "_"), JSON.stringify(data))));
+    const isMove = method === "geo.move";
+    const question = isMove ? { channel: fleet, area: data.area } : data;
+    heard.push(api(await server.apiRaw(isMove ? "geo_count" : method.replace(".", "_"), JSON.stringify(question))));
   }
   await follow(client, server, center);
   for (const radius of rings) {
@@ -140,7 +145,8 @@ async function ask(client, script) {
 async function tellEvents(server, { lat, lng }) {
   const point = { type: "Point", coordinates: [lng, lat] };
   await server.publish(events, { lat, lng, n: 1 });
-  await server.publish(events, { lat, lng, n: 2, reach_m: 700, accuracy_m: lat % 1, speed_mps: lng % 1, heading_deg: (lat * 100) % 90 });
+  const motion = { accuracy_m: lat % 1, speed_mps: lng % 1, heading_deg: (lat * 100) % 90 };
+  await server.publish(events, { lat, lng, n: 2, reach_m: 700, ...motion });
   await server.publish(events, { type: "Feature", geometry: point, properties: { n: 3 } });
   await server.publish(events, { n: 4 }, { tags: { lat: String(lat), lng: String(lng) } });
   await server.publish(events, { n: 5 }, { place: { lat, lng }, reach_m: 1_300 });

@@ -1,6 +1,8 @@
 // Areas of subscriptions as clients ask for them, each with its own test of whether it has a place.
 
-import { Doubt, distanceM, distanceToArcM, farthestM, isWithin, normalLng, place, sideOf, travel, unwrapped } from "./sphere.js";
+import {
+  Doubt, distanceM, distanceToArcM, farthestM, isWithin, normalLng, place, sideOf, travel, unwrapped,
+} from "./sphere.js";
 
 const everywhere = { center: place(0, 0), radius: farthestM };
 
@@ -16,13 +18,15 @@ export function circle(center, radius) {
 
 /** The same, said by the label of the channel. */
 export function circleByLabel(center, radius) {
-  return { ...circle(center, radius), kind: "label", data: undefined, label: `near:${center.lat},${center.lng},${radius}` };
+  const label = `near:${center.lat},${center.lng},${radius}`;
+  return { ...circle(center, radius), kind: "label", data: undefined, label };
 }
 
 export function bbox(west, south, east, north) {
   const isAcross = west > east;
   const hasLng = (lng) => (isAcross ? lng >= west || lng <= east : lng >= west && lng <= east);
-  const corners = [[west, south], [isAcross ? east + 360 : east, south], [west, north], [isAcross ? east + 360 : east, north]];
+  const end = isAcross ? east + 360 : east;
+  const corners = [[west, south], [end, south], [west, north], [end, north]];
   return {
     kind: "bbox",
     data: { bbox: { west, south, east, north } },
@@ -63,7 +67,7 @@ export function route(line, width) {
 }
 
 export const zone = (name, area) => ({ ...area, kind: "zone", data: { zone: name }, zone: name });
-export const zoneByLabel = (name, area) => ({ ...area, kind: "zone", data: undefined, label: `zone:${name}`, zone: name });
+export const zoneByLabel = (name, area) => ({ ...zone(name, area), data: undefined, label: `zone:${name}` });
 
 export const followMe = (radius) => ({ kind: "follow me", data: { follow: "me", radius_m: radius }, radius });
 export const followObject = (channel, key, radius) => ({
@@ -153,11 +157,16 @@ export function hardAreas() {
     bbox(179.9, -19, -179.9, -17), bbox(170, -90, -170, 90), bbox(-180, 85, 180, 90), bbox(-180, -90, 180, -88.5),
     bbox(-180, -90, 180, 90), bbox(179.99, -20, 180, -10), bbox(-180, -20, -179.99, -10), bbox(0, -90, 180, 90),
     bbox(-180, -90, 0, 90), bbox(20, -90, 15, 90),
-    polygon(zigzag(86.1)), polygon(zigzag(-87.3)), polygon(zigzag(84), zigzag(88.6)), polygon(zigzag(-85), zigzag(-88.9)),
+    polygon(zigzag(86.1)), polygon(zigzag(-87.3)),
+    polygon(zigzag(84), zigzag(88.6)), polygon(zigzag(-85), zigzag(-88.9)),
     polygon([[179, -19], [-179, -19.2], [-178.7, -16.9], [178.9, -17]]),
-    polygon([[178, -20], [-178, -20.1], [-178.2, -15.9], [178.1, -16]], [[179.7, -18.3], [-179.8, -18.4], [-179.9, -17.9], [179.8, -17.8]]),
+    polygon(
+      [[178, -20], [-178, -20.1], [-178.2, -15.9], [178.1, -16]],
+      [[179.7, -18.3], [-179.8, -18.4], [-179.9, -17.9], [179.8, -17.8]],
+    ),
     polygon([[179.9, -19], [180, -19], [180, -17], [179.95, -17]]),
-    route([[30, 88], [-150, 88]], 60_000), route([[10, -87], [-170, -89]], 33_333), route([[179, -18], [-179, -18.1]], 5_000),
-    route([[178, -17], [179.9, -18.03], [-179.9, -18.03], [-178, -19]], 2_500), route([[-100, 85], [80, 86]], 222_222),
+    route([[30, 88], [-150, 88]], 60_000), route([[10, -87], [-170, -89]], 33_333),
+    route([[179, -18], [-179, -18.1]], 5_000), route([[-100, 85], [80, 86]], 222_222),
+    route([[178, -17], [179.9, -18.03], [-179.9, -18.03], [-178, -19]], 2_500),
   ];
 }

@@ -48,7 +48,7 @@ class EventReplay {
 
   async prepare(t, isHard) {
     const { places, random, reach } = this;
-    const fixed = fixedAreas(places, random, { count: 290, reach, isHard });
+    const fixed = await fixedAreas(places, random, { count: 290, reach, isHard });
     this.zones = zonesOver(fixed, unique("zones"));
     for (const { area, first } of this.zones) {
       await this.server.api("zone_set", { name: area.zone, area: first.area.data });
@@ -72,9 +72,10 @@ class EventReplay {
       person.listeners.push(pair);
       this.pairs.push(pair);
     });
+    const batches = Math.ceil(this.fixes.length / batchSize);
     people.filter(({ proxy }) => proxy).forEach((person, n) => {
       person.leaves = 1 + (n % 3);
-      person.stays = [0, 1, 3, 8][n % 4];
+      person.stays = [0, 1, 3, Math.max(8, Math.floor(batches / 8))][n % 4];
     });
   }
 
@@ -175,7 +176,8 @@ class EventReplay {
     const stuck = open.slice(0, 5).map(({ listener, wanted }) =>
       `${listener.channel} heard ${listener.count} in ${listener.segments.length} segments, the last ` +
       `${listener.last?.told.at(-1)?.n}, of ${wanted.length}, the last ${wanted.at(-1)}; ${listener.failed}`);
-    assert.fail(`${when}: ${open.length} were not told all:\n${[...stuck, ...this.audit().faults.slice(0, shownMax)].join("\n")}`);
+    const faults = this.audit().faults.slice(0, shownMax);
+    assert.fail(`${when}: ${open.length} were not told all:\n${[...stuck, ...faults].join("\n")}`);
   }
 
   #isEven({ listener, person, wanted }) {
@@ -229,7 +231,8 @@ class EventReplay {
     const count = isWhole ? Math.max(due.length, heard.length) : heard.length;
     for (let index = 0; index < count; index += 1) {
       if (heard[index] === due[index]) continue;
-      const of = (n) => (n === undefined ? "nothing" : `${n} ${JSON.stringify(this.fixes[this.events[n - 1].fix] ?? "a probe")}`);
+      const about = (n) => JSON.stringify(this.fixes[this.events[n - 1].fix] ?? "a probe");
+      const of = (n) => (n === undefined ? "nothing" : `${n} ${about(n)}`);
       fault(`event ${index} of ${due.length} since ${base}: ${of(heard[index])} instead of ${of(due[index])}`);
       return;
     }

@@ -21,8 +21,8 @@ export async function replayObjects(t, server, { fixes, places, random, reach, i
   const { deliveries, byState, cut, late, faults } = replay.compare();
   for (const fault of faults.slice(0, shownMax)) t.diagnostic(fault);
   t.diagnostic(
-    `${fixes.length} fixes, ${replay.oracle.accepted} accepted, ${replay.pairs.length} subscriptions on ${connections} ` +
-    `connections (${late} in a burst, ${cut} cut, ${byState} by state alone), ` +
+    `${fixes.length} fixes, ${replay.oracle.accepted} accepted, ${replay.pairs.length} subscriptions on ` +
+    `${connections} connections (${late} in a burst, ${cut} cut, ${byState} by state alone), ` +
     `${deliveries} deliveries compared, ${((Date.now() - began) / 1000).toFixed(1)} s`,
   );
   assert.equal(faults.length, 0, `${faults.length} differences, the first: ${faults[0]}`);
@@ -43,12 +43,13 @@ class ObjectReplay {
   async prepare(t, { reach, isHard }) {
     const { fixes, places, random } = this;
     this.ids = [...new Set(fixes.map(({ id }) => id))];
-    const fixed = fixedAreas(places, random, { count: 290, reach, isHard });
+    const fixed = await fixedAreas(places, random, { count: 290, reach, isHard });
     this.#zones = zonesOver(fixed, unique("zones"));
     for (const { area, first } of this.#zones) {
       await this.server.api("zone_set", { name: area.zone, area: first.area.data });
     }
-    const wanted = [...fixed, ...this.#zones, ...followers(this.ids, this.channel, random, reach), ...nearestOf(places, random, reach, isHard)];
+    const following = followers(this.ids, this.channel, random, reach);
+    const wanted = [...fixed, ...this.#zones, ...following, ...nearestOf(places, random, reach, isHard)];
     const people = await crowd(t, codecs[0], this.server, connections);
     const whole = people.filter(({ proxy }) => !proxy);
     const labels = new Map();
@@ -61,7 +62,8 @@ class ObjectReplay {
       const view = new View(area, inside, this.ids.length);
       const listener = new Listener(person, `${this.channel}@${label}`, area);
       // A third comes later, and those whose connections are cut are there before.
-      const joins = random.below(3) === 0 && !person.proxy ? 1 + random.below(Math.ceil(fixes.length / batchSize / 2)) : 0;
+      const isLate = random.below(3) === 0 && !person.proxy;
+      const joins = isLate ? 1 + random.below(Math.ceil(fixes.length / batchSize / 2)) : 0;
       const pair = { view, listener, joins };
       person.listeners.push(pair);
       this.pairs.push(pair);
@@ -147,8 +149,9 @@ class ObjectReplay {
     if (open.length === 0) return;
     const { faults } = this.compare();
     const stuck = open.slice(0, 5).map(({ view, listener }) =>
-      `${listener.channel} (${JSON.stringify(view.area.data ?? view.area.label).slice(0, 300)}) heard ${listener.last?.told.length} in ` +
-      `${listener.segments.length} segments of ${view.told.length}; ${listener.failed}`);
+      `${listener.channel} (${JSON.stringify(view.area.data ?? view.area.label).slice(0, 300)}) heard ` +
+      `${listener.last?.told.length} in ${listener.segments.length} segments of ${view.told.length}; ` +
+      `${listener.failed}`);
     assert.fail(`${when}: ${open.length} were not told all:\n${[...stuck, ...faults.slice(0, shownMax)].join("\n")}`);
   }
 
@@ -187,14 +190,17 @@ class ObjectReplay {
         const start = isFirst ? 0 : view.told.length - changes.length;
         found.deliveries += snapshot.length + changes.length;
         const state = new Map(view.before);
-        for (const { event, fix } of view.told.slice(0, Math.max(0, start))) advance(state, event, this.fixes[fix].id, fix);
+        for (const { event, fix } of view.told.slice(0, Math.max(0, start))) {
+          advance(state, event, this.fixes[fix].id, fix);
+        }
         if (!isFirst && snapshot.length > snapshotPage) {
           found.byState += 1;
           if (!sameState(after(snapshot, changes), this.oracle.state(view))) fault("another state at the end");
           return;
         }
         if (!isFirst && (start < pair.earliest || start > pair.latest)) {
-          fault(`${changes.length} changes since its snapshot, of ${view.told.length - pair.latest}..${view.told.length - pair.earliest}`);
+          const due = [pair.latest, pair.earliest].map((from) => view.told.length - from);
+          fault(`${changes.length} changes since its snapshot, of ${due.join("..")}`);
         }
         this.#compareSnapshot(snapshot, state, fault);
         const wanted = view.told.slice(Math.max(0, start), isLast ? undefined : start + changes.length);
@@ -209,7 +215,8 @@ class ObjectReplay {
     const given = snapshot.map(({ key, lat, lng, data }) => ({ key, lat, lng, data }));
     for (let n = 0; n < Math.max(given.length, wanted.length); n += 1) {
       if (!same(given[n], wanted[n])) {
-        fault(`snapshot of ${given.length}, wanted ${wanted.length}; ${n}: ${show(given[n])} instead of ${show(wanted[n])}`);
+        const what = `${show(given[n])} instead of ${show(wanted[n])}`;
+        fault(`snapshot of ${given.length}, wanted ${wanted.length}; ${n}: ${what}`);
         return;
       }
     }
@@ -218,12 +225,14 @@ class ObjectReplay {
   #compareChanges(changes, wanted, fault) {
     for (let n = 0; n < Math.max(changes.length, wanted.length); n += 1) {
       const expected = wanted[n] && {
-        event: wanted[n].event, ...this.#shown(wanted[n].fix), time_ms: this.fixes[wanted[n].fix].t, reason: wanted[n].reason,
+        ...this.#shown(wanted[n].fix),
+        event: wanted[n].event, time_ms: this.fixes[wanted[n].fix].t, reason: wanted[n].reason,
       };
       const given = changes[n] && without(changes[n], "offset");
       if (same(given, expected)) continue;
       const fix = wanted[n]?.fix ?? given?.data?.n;
-      fault(`change ${n} of ${wanted.length}: ${show(given)} instead of ${show(expected)}; fix ${fix}: ${show(this.fixes[fix])}`);
+      const what = `${show(given)} instead of ${show(expected)}`;
+      fault(`change ${n} of ${wanted.length}: ${what}; fix ${fix}: ${show(this.fixes[fix])}`);
       return;
     }
   }

@@ -6,22 +6,25 @@ import { place } from "./sphere.js";
 export const connections = 66;
 
 /** Fixed areas, each with whether it has the place of each fix. None has a place just on an edge but for rounding. */
-export function fixedAreas(places, random, { count, reach, isHard }) {
+export async function fixedAreas(places, random, { count, reach, isHard }) {
   const found = [];
-  const add = (area) => {
+  // With a pause after each: connections that the node closes meanwhile are to be seen as closed.
+  const add = async (area) => {
     const inside = insides(area, places);
     if (inside) found.push({ area, inside });
+    await new Promise(setImmediate);
   };
-  if (isHard) hardAreas().forEach(add);
+  if (isHard) for (const area of hardAreas()) await add(area);
   const [wide, narrow] = [areasAmong(places, random, reach), areasAmong(places, random, reach / 20)];
-  while (found.length < count) add((found.length % 3 === 0 ? wide : narrow).next().value);
+  while (found.length < count) await add((found.length % 3 === 0 ? wide : narrow).next().value);
   return found;
 }
 
 export function followers(ids, channel, random, reach) {
   const radius = () => reach * (0.01 + random.below(1000) / 7001) + 0.123;
   const mine = Array.from({ length: 14 }, () => ({ area: followMe(radius()) }));
-  const theirs = Array.from({ length: 14 }, () => ({ area: followObject(channel, ids[random.below(ids.length)], radius()) }));
+  const some = () => ids[random.below(ids.length)];
+  const theirs = Array.from({ length: 14 }, () => ({ area: followObject(channel, some(), radius()) }));
   return [...mine, ...theirs];
 }
 
@@ -29,7 +32,8 @@ export function nearestOf(places, random, reach, isHard) {
   const found = Array.from({ length: 12 }, (_, n) => {
     const { lat, lng } = places[random.below(places.length)];
     const to = place(Number((lat * 0.999).toFixed(5)), Number((lng * 0.999).toFixed(5)));
-    return { area: nearest([1, 2, 3, 5, 8, 20][n % 6], to, n % 3 === 0 ? reach * 0.7 + 0.567 : undefined) };
+    const within = n % 3 === 0 ? reach * 0.7 + 0.567 : undefined;
+    return { area: nearest([1, 2, 3, 5, 8, 20][n % 6], to, within) };
   });
   if (isHard) found.push({ area: nearest(4, place(90, 0)) }, { area: nearest(4, place(-17.9, 180)) });
   return found;
