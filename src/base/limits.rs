@@ -161,6 +161,8 @@ pub(crate) const CLOCK_AHEAD: Duration = Duration::from_secs(5);
 pub(crate) const FOLLOWERS: usize = 100_000;
 /// Pairs of a fence or detecting subscription and an object in it that one channel remembers.
 pub(crate) const FENCE_STAYS: usize = 1_000_000;
+/// Channels of which one session keeps that it has objects in them, or where it asked.
+pub(crate) const SESSION_PLACES: usize = 128;
 /// Calls of `geo.move` under way for one subscription.
 pub(crate) const MOVES: usize = 16;
 /// Objects in one answer to `geo.nearby`, at most and unless asked for otherwise.

@@ -35,6 +35,7 @@ use crate::access::token::TokenVerifier;
 use crate::access::{GeoBounds, Identity};
 use crate::base::{ClientId, Encoding, Now, SessionId, UnixMillis};
 use crate::channel::{Channel, ClientDetails, Namespaces};
+use crate::geo::GeoError;
 use crate::protocol::{
     ClientError, Command, CommandReader, Disconnect, ErrorCode, PingResult, Reply,
     Request as Asked, decode_commands, encode_reply,
@@ -362,6 +363,12 @@ impl From<ClientError> for Failure {
 impl From<ErrorCode> for Failure {
     fn from(code: ErrorCode) -> Self {
         Self::Reply(code.into())
+    }
+}
+
+impl From<GeoError> for Failure {
+    fn from(fault: GeoError) -> Self {
+        ErrorCode::BadRequest.because(fault).into()
     }
 }
 

@@ -45,6 +45,13 @@ objects_max = 3
 snapshot_page = 2
 object_ttl = "1s"
 [[channel.namespaces]]
+name = "shy"
+[channel.namespaces.geo]
+kind = "objects"
+key = "free"
+radius_m_min = 500
+query_speed_max_mps = 10
+[[channel.namespaces]]
 name = "own"
 [channel.namespaces.geo]
 kind = "objects"

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::client::Client;
-use crate::geo_events::{call, near, publish, start, view};
+use crate::geo_events::{call, near, publish, refused, start, view};
 use crate::node::Node;
 
 async fn set(node: &Node, channel: &str, key: &str, lat: f64, lng: f64) {
@@ -189,6 +189,113 @@ async fn queries_find_what_is_there() {
     assert_eq!(node.api("geo_count", &count).await["count"], 0, "fewer than the floor are none");
     set(&node, "drivers:city", "e", 52.0, 13.0).await;
     assert_eq!(node.api("geo_count", &count).await["count"], 5);
+}
+
+fn rpc(method: &str, data: &Value) -> Value {
+    json!({"rpc": {"method": method, "data": data}})
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_call_is_said_by_field() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let to = json!({"lat": 52.0, "lng": 13.0});
+    let area = near(52.0, 13.0, 100.0);
+    let channel = "drivers:city";
+    let cases = [
+        ("geo.nearby", json!({}), "channel: missing"),
+        ("geo.nearby", json!([]), "data: must be an object, not a list"),
+        ("geo.nearby", json!({"channel": channel}), "area: missing"),
+        (
+            "geo.nearby",
+            json!({"channel": 7, "area": area}),
+            "channel: must be a string, not a number",
+        ),
+        (
+            "geo.nearby",
+            json!({"channel": channel, "area": area, "limit": 0}),
+            "limit: must be a whole number 1..1000",
+        ),
+        (
+            "geo.nearby",
+            json!({"channel": channel, "area": near(95.0, 13.0, 100.0)}),
+            "area.near.lat: 95.0 is outside -90..90; lat and lng look swapped",
+        ),
+        (
+            "geo.nearby",
+            json!({"channel": channel, "area": {"nearest": 2, "to": to}}),
+            "area: not one to ask for; use geo.nearest",
+        ),
+        ("geo.nearest", json!({"channel": channel}), "to: missing"),
+        ("geo.nearest", json!({"channel": channel, "to": {"lat": 52.0}}), "to.lng: missing"),
+        (
+            "geo.nearest",
+            json!({"channel": channel, "to": to, "k": 101}),
+            "k: must be a whole number 1..100",
+        ),
+        (
+            "geo.nearest",
+            json!({"channel": channel, "to": to, "colour": 1}),
+            "colour: unknown; there are channel, to, k, within_m",
+        ),
+        ("geo.nearest", json!({"channel": "news", "to": to}), "channel: not a channel of objects"),
+        (
+            "geo.move",
+            json!({"channel": "news", "area": area}),
+            "channel: its namespace has no geography",
+        ),
+        ("geo.move", json!({"channel": channel, "area": area}), "channel: not subscribed"),
+        ("geo.zones", json!({"lat": 52.0}), "lng: missing"),
+        ("geo.position", json!({"lat": 52.0, "lng": "13"}), "lng: must be a number, not a string"),
+    ];
+    for (method, data, why) in cases {
+        let told = refused(&mut client, rpc(method, &data)).await;
+        assert_eq!(told, format!("bad request: {why}"), "{method} {data}");
+    }
+}
+
+#[tokio::test]
+async fn the_least_radius_is_that_of_queries_too() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let area = json!({"channel": "shy:city", "area": near(52.0, 13.0, 499.0)});
+    let why = refused(&mut client, rpc("geo.nearby", &area)).await;
+    assert_eq!(why, "bad request: area.near.radius_m: 499 is below the least, 500");
+    let to = json!({"lat": 52.0, "lng": 13.0});
+    let nearest = json!({"channel": "shy:city", "to": to, "within_m": 499.0});
+    let why = refused(&mut client, rpc("geo.nearest", &nearest)).await;
+    assert_eq!(why, "bad request: within_m: 499 is below the least, 500");
+    call(&mut client, "geo.nearest", json!({"channel": "shy:city", "to": to, "within_m": 500.0}))
+        .await;
+}
+
+#[tokio::test]
+async fn a_session_keeps_no_more_than_so_many_channels_of_what_it_did() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    for number in 0..128 {
+        let fix = json!({"channel": format!("own:{number}"), "lat": 52.0, "lng": 13.0});
+        call(&mut client, "geo.position", fix).await;
+    }
+    let fix = |number| json!({"channel": format!("own:{number}"), "lat": 52.1, "lng": 13.0});
+    let reply = client.ask(rpc("geo.position", &fix(128))).await;
+    assert_eq!(reply["error"]["code"], 106);
+    let why = "limit exceeded: channel: a client has objects in at most 128 channels";
+    assert_eq!(reply["error"]["message"], why);
+    call(&mut client, "geo.position", fix(5)).await;
+
+    let ask = |number, lat: f64| json!({"channel": format!("shy:{number}"), "to": {"lat": lat, "lng": 13.0}, "within_m": 500.0});
+    for number in 0..128 {
+        call(&mut client, "geo.nearest", ask(number, 52.0)).await;
+    }
+    for number in [0, 127] {
+        let reply = client.ask(rpc("geo.nearest", &ask(number, 53.0))).await;
+        assert_eq!(reply["error"]["code"], 111, "{reply}");
+    }
+    call(&mut client, "geo.nearest", ask(128, 52.0)).await;
+    let reply = client.ask(rpc("geo.nearest", &ask(127, 53.0))).await;
+    assert_eq!(reply["error"]["code"], 111, "{reply}");
+    call(&mut client, "geo.nearest", ask(0, 53.0)).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use h3o::CellIndex;
 use serde_json::Value;
 
-use super::fields::{self, Fields, not, number, shown};
+use super::fields::{Fields, not, number, shown};
 use super::geojson;
 use crate::base::limits;
 use crate::geo::area::{Area, Circle, Vertex};
@@ -47,6 +47,12 @@ impl AreaSpec {
         Self::among(value, &[], limits)
     }
 
+    /// The member `area` of a call.
+    pub(crate) fn of_call(fields: &Fields<'_>, limits: &AreaLimits) -> Result<Self, GeoError> {
+        let area = fields.need("area")?;
+        Self::parse(area, limits).map_err(|fault| fault.within("area"))
+    }
+
     /// An object that besides its area has members of the names `more`.
     pub(super) fn among(
         value: &Value,
@@ -86,7 +92,10 @@ impl AreaSpec {
             "cells" => cells(fields.need("cells")?).map_err(|fault| fault.within("cells")),
             "zone" => zone(fields.need_text("zone")?).map_err(|fault| fault.within("zone")),
             "route" => route(&fields, limits),
-            _ => nearest(&fields, limits),
+            _ => {
+                let (count, to, within) = nearest(&fields, "nearest", limits)?;
+                Ok(Self::Nearest { count, to, within })
+            }
         }
     }
 
@@ -242,12 +251,17 @@ fn route(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError>
     route.map(fixed).map_err(|fault| fault.within("route"))
 }
 
-fn nearest(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError> {
-    let count = fields.count("nearest", (1, limits::NEAREST))?;
-    let to = fields::point(fields.need("to")?).map_err(|fault| fault.within("to"))?;
+/// How many, the nearest to which place, within which distance; `count` is the name of the first.
+pub(crate) fn nearest(
+    fields: &Fields<'_>,
+    count: &str,
+    limits: &AreaLimits,
+) -> Result<(usize, Point, Option<Metres>), GeoError> {
+    let count = fields.count(count, (1, limits::NEAREST))?;
+    let to = fields.need_point("to")?;
     // Without `within_m` any distance is near enough, so that only the least radius bounds it.
     let least = AreaLimits { radius_max: None, ..*limits };
     let within = fields.find("within_m").map(|value| checked(number(value)?, &least));
     let within = within.transpose().map_err(|fault| fault.within("within_m"))?;
-    Ok(AreaSpec::Nearest { count: count.unwrap_or(1), to, within })
+    Ok((count.unwrap_or(1), to, within))
 }

@@ -87,6 +87,12 @@ impl<'a> Fields<'a> {
         Ok(self.number(name, (least, f64::MAX))?.map(Metres))
     }
 
+    /// A member that is `{"lat":…,"lng":…}` and nothing else.
+    pub(crate) fn need_point(&self, name: &str) -> Result<Point, GeoError> {
+        let point = Self::of(self.need(name)?, &["lat", "lng"]);
+        point.and_then(|point| point.point("lat", "lng")).map_err(|fault| fault.within(name))
+    }
+
     /// The place in two members of this object.
     pub(crate) fn point(&self, lat: &str, lng: &str) -> Result<Point, GeoError> {
         let number = |name: &str| number(self.need(name)?).map_err(|fault| fault.within(name));
@@ -96,11 +102,6 @@ impl<'a> Fields<'a> {
             GeoError::new(name, fault)
         })
     }
-}
-
-/// `{"lat":…,"lng":…}` and nothing else.
-pub(super) fn point(value: &Value) -> Result<Point, GeoError> {
-    Fields::of(value, &["lat", "lng"])?.point("lat", "lng")
 }
 
 pub(super) fn number(value: &Value) -> Result<f64, GeoError> {

@@ -11,7 +11,7 @@ mod place;
 mod text;
 mod view;
 
-pub(crate) use area::{AreaLimits, AreaSpec};
+pub(crate) use area::{AreaLimits, AreaSpec, nearest};
 pub(crate) use fields::Fields;
 pub(crate) use fix::FixSpec;
 pub(crate) use geojson::{features, geometry};
@@ -19,7 +19,7 @@ pub(crate) use out::Shown;
 pub(crate) use place::{
     PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of, round, snap,
 };
-pub(crate) use text::parse;
+pub(crate) use text::{parse, parse_small};
 pub(crate) use view::{ViewSpec, detect, is_nothing};
 
 #[cfg(test)]

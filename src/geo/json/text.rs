@@ -21,7 +21,7 @@ pub(crate) fn parse(data: &[u8]) -> Result<Value, GeoError> {
 }
 
 /// The same for what clients send, which no area needs more than [`limits::AREA_VALUES`] of.
-pub(super) fn parse_small(data: &[u8]) -> Result<Value, GeoError> {
+pub(crate) fn parse_small(data: &[u8]) -> Result<Value, GeoError> {
     read(data, limits::AREA_VALUES)
 }
 

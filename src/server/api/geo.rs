@@ -65,13 +65,7 @@ async fn nearby(node: &Node, body: &[u8]) -> Outcome {
 async fn nearest(node: &Node, body: &[u8]) -> Outcome {
     let value = json::parse(body).map_err(bad)?;
     let fields = Fields::of(&value, &["channel", "to", "k", "within_m"]).map_err(bad)?;
-    let to = fields.need("to").and_then(|to| {
-        let to = Fields::of(to, &["lat", "lng"]).and_then(|to| to.point("lat", "lng"));
-        to.map_err(|fault| fault.within("to"))
-    });
-    let to = to.map_err(bad)?;
-    let count = fields.count("k", (1, limits::NEAREST)).map_err(bad)?.unwrap_or(1);
-    let within = fields.metres("within_m", f64::MIN_POSITIVE).map_err(bad)?;
+    let (count, to, within) = json::nearest(&fields, "k", &AreaLimits::default()).map_err(bad)?;
     let query = ObjectQuery::Nearest { to, count, within, allowed: None };
     let (objects, _) = node.objects(text(&fields, "channel")?, query).await?;
     answer(&object_list(&objects, &[]))
@@ -211,10 +205,7 @@ async fn remove_zone(node: &Node, body: &[u8]) -> Outcome {
 // === What they share ===
 
 fn area(node: &Node, fields: &Fields<'_>) -> Result<AreaSource, ClientError> {
-    let spec = fields.need("area").and_then(|area| {
-        AreaSpec::parse(area, &AreaLimits::default()).map_err(|fault| fault.within("area"))
-    });
-    node.area(spec.map_err(bad)?)
+    node.area(AreaSpec::of_call(fields, &AreaLimits::default()).map_err(bad)?)
 }
 
 fn filter(value: &Value) -> Result<TagFilter, ClientError> {

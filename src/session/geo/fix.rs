@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use super::Whereabouts;
 use super::rpc::Call;
-use super::subscribe::{Named, bad};
+use super::subscribe::Named;
 use crate::access::token::Operation;
-use crate::base::{Now, SubId, UnixMillis};
-use crate::channel::{AreaSource, Channel, Fix, GeoKind, GeoOptions, KeyRule};
+use crate::base::{Now, SubId, UnixMillis, limits};
+use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule};
 use crate::geo::json::FixSpec;
 use crate::geo::{GeoError, Point};
 use crate::protocol::{ErrorCode, PublishRequest};
@@ -26,7 +26,7 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let locate = self.take_fix(data, now, actions)?;
+        let locate = self.take_fix(data, now)?;
         self.request(locate, Expected::Call { id, call: Call::Done }, actions);
         Ok(())
     }
@@ -38,44 +38,29 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) {
-        match self.take_fix(data, now, actions) {
+        match self.take_fix(data, now) {
             Ok(locate) => self.request(locate, Expected::Nothing, actions),
             Err(_) => actions.notes.push(Note::FixDropped),
         }
     }
 
     /// Moves the session, and the object of the fix's channel, if it names one.
-    fn take_fix(
-        &mut self,
-        data: &Bytes,
-        now: Now,
-        actions: &mut Actions,
-    ) -> Result<Request, Failure> {
+    fn take_fix(&mut self, data: &Bytes, now: Now) -> Result<Request, Failure> {
         crate::protocol::is_json(data)
             .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
-        let mut spec = FixSpec::parse(data).map_err(bad)?;
+        let mut spec = FixSpec::parse(data)?;
         let at = spec.point;
-        if let Some(within) = self.geo_bounds().and_then(|bounds| bounds.within.as_ref())
-            && !within.contains(&at)
-        {
-            let why = "lat, lng: outside of what the token allows";
-            return Err(ErrorCode::PermissionDenied.because(why).into());
-        }
+        self.check_place(&at)?;
         let fix = match spec.channel.take() {
             None => None,
             Some(channel) => {
                 let named = self.named(&channel)?;
                 let options = self.may_move(&named)?;
-                Some((named.base, self.fix(spec, &options, now)?, options))
+                let fix = self.fix(&named.base, spec, &options, now)?;
+                Some((named.base, fix, options))
             }
         };
         self.whereabouts_mut().position = Some(at);
-        if let Some((channel, fix, _)) = &fix
-            && fix.owner.is_some()
-        {
-            self.own(channel.clone());
-        }
-        let _ = actions;
         Ok(Request::Locate { subs: self.located(at), fix })
     }
 
@@ -96,27 +81,18 @@ impl Session {
             self.request(Request::RemoveObject { channel, key }, expected, actions);
             return Ok(());
         }
-        let mut spec = FixSpec::of_publication(&request.data, &options.fields()).map_err(bad)?;
+        let mut spec = FixSpec::of_publication(&request.data, &options.fields())?;
         if !request.key.is_empty() {
             spec.key = Some(request.key.clone());
         }
-        if let Some(within) = self.geo_bounds().and_then(|bounds| bounds.within.as_ref())
-            && !within.contains(&spec.point)
-        {
-            let why = "lat, lng: outside of what the token allows";
-            return Err(ErrorCode::PermissionDenied.because(why).into());
-        }
-        let fix = self.fix(spec, &options, now)?;
-        if fix.owner.is_some() {
-            self.own(channel.clone());
-        }
+        self.check_place(&spec.point)?;
+        let fix = self.fix(&channel, spec, &options, now)?;
         self.request(Request::PublishFix { channel, fix, options }, expected, actions);
         Ok(())
     }
 
     fn may_move(&self, named: &Named) -> Result<Arc<GeoOptions>, Failure> {
-        let objects = named.geo().filter(|geo| geo.kind == GeoKind::Objects);
-        let Some(options) = objects else {
+        let Some(options) = named.objects() else {
             let why = "channel: not a channel of objects";
             return Err(ErrorCode::BadRequest.because(why).into());
         };
@@ -126,9 +102,29 @@ impl Session {
         Ok(options.clone())
     }
 
-    fn fix(&self, spec: FixSpec, options: &GeoOptions, now: Now) -> Result<Arc<Fix>, Failure> {
+    fn check_place(&self, at: &Point) -> Result<(), Failure> {
+        match self.geo_bounds().and_then(|bounds| bounds.within.as_ref()) {
+            Some(within) if !within.contains(at) => {
+                let why = "lat, lng: outside of what the token allows";
+                Err(ErrorCode::PermissionDenied.because(why).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The fix of one of this client's objects, which may from here on go with the session.
+    fn fix(
+        &mut self,
+        channel: &Channel,
+        spec: FixSpec,
+        options: &GeoOptions,
+        now: Now,
+    ) -> Result<Arc<Fix>, Failure> {
         let key = self.key(spec.key.clone(), options)?;
         let owner = (options.key == KeyRule::Client).then_some(self.origin.session);
+        if owner.is_some() {
+            self.own(channel)?;
+        }
         Ok(Arc::new(options.coarsened(Fix {
             key,
             point: spec.point,
@@ -151,7 +147,7 @@ impl Session {
             KeyRule::Client => Some(self.origin.client.to_string()),
         };
         let key = match (key.filter(|key| !key.is_empty()), own) {
-            (None, None) => return Err(bad(GeoError::new("key", "missing"))),
+            (None, None) => return Err(GeoError::new("key", "missing").into()),
             (None, Some(own)) if own.is_empty() => {
                 let why = "key: a client without a user id has none in this channel";
                 return Err(ErrorCode::PermissionDenied.because(why).into());
@@ -163,9 +159,9 @@ impl Session {
             (Some(key), _) => key,
             (None, Some(own)) => own,
         };
-        if key.len() > crate::base::limits::OBJECT_KEY_BYTES {
-            let most = crate::base::limits::OBJECT_KEY_BYTES;
-            return Err(bad(GeoError::new("key", format_args!("longer than {most} bytes"))));
+        if key.len() > limits::OBJECT_KEY_BYTES {
+            let most = limits::OBJECT_KEY_BYTES;
+            return Err(GeoError::new("key", format_args!("longer than {most} bytes")).into());
         }
         Ok(key.into())
     }
@@ -195,11 +191,18 @@ impl Session {
         self.whereabouts.as_ref().map_or("", |known| &known.device)
     }
 
-    fn own(&mut self, channel: Channel) {
+    fn own(&mut self, channel: &Channel) -> Result<(), Failure> {
         let owned = &mut self.whereabouts_mut().owned;
-        if !owned.contains(&channel) {
-            owned.push(channel);
+        if owned.contains(channel) {
+            return Ok(());
         }
+        if owned.len() >= limits::SESSION_PLACES {
+            let most = limits::SESSION_PLACES;
+            let why = format_args!("channel: a client has objects in at most {most} channels");
+            return Err(ErrorCode::LimitExceeded.because(why).into());
+        }
+        owned.insert(channel.clone());
+        Ok(())
     }
 
     /// The session ends: its objects go.
@@ -247,6 +250,12 @@ impl Session {
             if last.distance(&center).0 > speed_max * seconds {
                 let why = format_args!("area: its centre may travel at {speed_max} m/s");
                 return Err(ErrorCode::TooManyRequests.because(why).into());
+            }
+        }
+        if centers.len() >= limits::SESSION_PLACES && !centers.contains_key(channel) {
+            let oldest = centers.iter().min_by_key(|(_, (_, at))| *at);
+            if let Some(oldest) = oldest.map(|(channel, _)| channel.clone()) {
+                centers.remove(&oldest);
             }
         }
         centers.insert(channel.clone(), (center, now.moment));

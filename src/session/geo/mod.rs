@@ -15,7 +15,7 @@ pub(super) use rpc::Call;
 pub(super) use subscribe::{Named, Sight};
 pub(super) use viewing::Viewing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::base::Moment;
 use crate::channel::Channel;
@@ -27,9 +27,10 @@ pub(super) struct Whereabouts {
     /// Its last fix without a channel, or with one.
     position: Option<Point>,
     /// Channels whose objects go with the session.
-    owned: Vec<Channel>,
+    owned: BTreeSet<Channel>,
     /// Names the device for areas that outlive a reconnect: `device` of the connect data.
     pub(super) device: String,
-    /// The last centre that it asked for in each channel that limits how fast it may travel.
+    /// The last centre that it asked for in each channel that limits how fast it may travel. Where
+    /// there are too many the oldest is forgotten: a client that connects anew begins anew as well.
     centers: BTreeMap<Channel, (Point, Moment)>,
 }

@@ -1,15 +1,16 @@
 //! The calls `geo.move`, `geo.position`, `geo.nearby`, `geo.nearest` and `geo.zones`.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::objects::{error_of, object_list};
-use super::subscribe::{Named, bad};
+use super::subscribe::Named;
 use crate::access::token::Operation;
 use crate::base::{Now, limits};
-use crate::channel::{AreaSource, Channel, GeoKind, GeoOptions, ObjectQuery, Refusal, Sighting};
-use crate::geo::json::{self, AreaSpec};
-use crate::geo::{GeoError, LatLng, Metres, Point};
+use crate::channel::{AreaSource, Channel, GeoOptions, ObjectQuery, Refusal, Sighting};
+use crate::geo::json::{self, AreaSpec, Fields};
 use crate::protocol::{ErrorCode, Reply, RpcRequest, RpcResult};
 use crate::session::action::{Actions, Request};
 use crate::session::answer::Expected;
@@ -75,12 +76,12 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let mut fields = Fields::of(data, &["channel", "area"])?;
-        let named = self.named(&fields.text("channel")?)?;
-        let Some(options) = named.geo().cloned() else { return Err(no_geography()) };
-        let area = fields.take("area").ok_or_else(|| bad(GeoError::new("area", "missing")))?;
-        let area = AreaSpec::parse(&area, &self.area_limits(&options));
-        let source = self.source(area.map_err(|fault| bad(fault.within("area")))?)?;
+        let value = read(data)?;
+        let fields = Fields::of(&value, &["channel", "area"])?;
+        let named = self.named(fields.need_text("channel")?)?;
+        let options = named.geo().ok_or_else(no_geography)?;
+        let area = AreaSpec::of_call(&fields, &self.area_limits(options))?;
+        let source = self.source(area)?;
         self.check_source(&source, &named, now)?;
         let Some(subscription) = self.subscriptions.find_mut(named.full.as_str()) else {
             let why = "channel: not subscribed";
@@ -130,19 +131,18 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let mut fields = Fields::of(data, &["channel", "area", "limit", "cursor"])?;
-        let named = self.objects_for_queries(&fields.text("channel")?)?;
-        let options = options_of(&named)?;
-        let area = fields.take("area").ok_or_else(|| bad(GeoError::new("area", "missing")))?;
-        let area = AreaSpec::parse(&area, &self.area_limits(&options));
-        let area = self.source(area.map_err(|fault| bad(fault.within("area")))?)?;
+        let value = read(data)?;
+        let fields = Fields::of(&value, &["channel", "area", "limit", "cursor"])?;
+        let (named, options) = self.objects_for_queries(&fields)?;
+        let area = self.source(AreaSpec::of_call(&fields, &self.area_limits(&options))?)?;
         if let AreaSource::Nearest { .. } | AreaSource::FollowObject { .. } = area {
             let why = "area: not one to ask for; use geo.nearest";
             return Err(ErrorCode::BadRequest.because(why).into());
         }
         self.check_source(&area, &named, now)?;
-        let limit = fields.count("limit", limits::QUERY_OBJECTS)?.unwrap_or(limits::QUERY_PAGE);
-        let after = fields.optional_text("cursor")?.map(Into::into);
+        let limit = fields.count("limit", (1, limits::QUERY_OBJECTS))?;
+        let limit = limit.unwrap_or(limits::QUERY_PAGE);
+        let after = fields.text("cursor")?.map(Into::into);
         let position = self.position_in(&options);
         let within = self.geo_bounds().and_then(|bounds| bounds.within.clone());
         let query = ObjectQuery::Nearby { area, position, within, limit, after };
@@ -157,12 +157,10 @@ impl Session {
         now: Now,
         actions: &mut Actions,
     ) -> Result<(), Failure> {
-        let mut fields = Fields::of(data, &["channel", "to", "k", "within_m"])?;
-        let named = self.objects_for_queries(&fields.text("channel")?)?;
-        let to = fields.take("to").ok_or_else(|| bad(GeoError::new("to", "missing")))?;
-        let to = point_of(&to).map_err(|fault| bad(fault.within("to")))?;
-        let count = fields.count("k", limits::NEAREST)?.unwrap_or(1);
-        let within = fields.number("within_m", 0.0)?.map(Metres);
+        let value = read(data)?;
+        let fields = Fields::of(&value, &["channel", "to", "k", "within_m"])?;
+        let (named, options) = self.objects_for_queries(&fields)?;
+        let (count, to, within) = json::nearest(&fields, "k", &self.area_limits(&options))?;
         let source = AreaSource::Nearest { count, to, within };
         self.check_source(&source, &named, now)?;
         let allowed = self.geo_bounds().and_then(|bounds| bounds.within.clone());
@@ -172,8 +170,7 @@ impl Session {
     }
 
     fn zones(&mut self, id: u32, data: &Bytes, actions: &mut Actions) -> Result<(), Failure> {
-        let value = Value::Object(Fields::of(data, &["lat", "lng"])?.0);
-        let at = point_of(&value).map_err(bad)?;
+        let at = Fields::of(&read(data)?, &["lat", "lng"])?.point("lat", "lng")?;
         let expected = Expected::Call { id, call: Call::Zones };
         self.request(Request::ZonesAt { at }, expected, actions);
         Ok(())
@@ -184,91 +181,34 @@ impl Session {
         self.request(Request::Query { channel: named.base, query }, expected, actions);
     }
 
-    /// A channel of objects that this client may see.
-    fn objects_for_queries(&self, name: &str) -> Result<Named, Failure> {
-        let named = self.named(name)?;
-        if named.geo().is_none_or(|geo| geo.kind != GeoKind::Objects) {
+    /// The member `channel`: a channel of objects that this client may see.
+    fn objects_for_queries(
+        &self,
+        fields: &Fields<'_>,
+    ) -> Result<(Named, Arc<GeoOptions>), Failure> {
+        let named = self.named(fields.need_text("channel")?)?;
+        let Some(options) = named.objects().cloned() else {
             let why = "channel: not a channel of objects";
             return Err(ErrorCode::BadRequest.because(why).into());
-        }
+        };
         let is_subscribed = self.subscriptions.is_in(&named.base);
         let operation = Operation::Subscribe;
         if !is_subscribed && !self.permit(operation, named.base.as_str(), &named.namespace) {
             return Err(ErrorCode::PermissionDenied.into());
         }
-        Ok(named)
+        Ok((named, options))
     }
-}
-
-fn options_of(named: &Named) -> Result<std::sync::Arc<GeoOptions>, Failure> {
-    named.geo().cloned().ok_or_else(no_geography)
 }
 
 fn no_geography() -> Failure {
     ErrorCode::BadRequest.because("channel: its namespace has no geography").into()
 }
 
-/// `{"lat":…,"lng":…}` and nothing else.
-pub(super) fn point_of(value: &Value) -> Result<Point, GeoError> {
-    let object = value.as_object().ok_or_else(|| GeoError::new("", "not an object"))?;
-    if let Some(key) = object.keys().find(|key| !matches!(key.as_str(), "lat" | "lng")) {
-        return Err(GeoError::new(key.as_str(), "unknown"));
-    }
-    let number = |name: &str| {
-        let value = object.get(name).ok_or_else(|| GeoError::new(name, "missing"))?;
-        value.as_f64().ok_or_else(|| GeoError::new(name, "not a number"))
-    };
-    let at = LatLng::new(number("lat")?, number("lng")?);
-    at.map(Point::from).map_err(|fault| GeoError::new(fault.field(), fault))
-}
-
-/// The fields of a call.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn of(data: &Bytes, known: &[&str]) -> Result<Self, Failure> {
-        crate::protocol::is_json(data)
-            .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
-        let Value::Object(fields) = json::parse(data).map_err(bad)? else {
-            return Err(ErrorCode::BadRequest.because("data: not an object").into());
-        };
-        if let Some(key) = fields.keys().find(|key| !known.contains(&key.as_str())) {
-            let key: String = key.chars().take(64).collect();
-            return Err(bad(GeoError::new(key, "unknown")));
-        }
-        Ok(Self(fields))
-    }
-
-    fn take(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name).filter(|value| !value.is_null())
-    }
-
-    fn optional_text(&mut self, name: &str) -> Result<Option<String>, Failure> {
-        match self.take(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(bad(GeoError::new(name, "not a string"))),
-        }
-    }
-
-    fn text(&mut self, name: &str) -> Result<String, Failure> {
-        self.optional_text(name)?.ok_or_else(|| bad(GeoError::new(name, "missing")))
-    }
-
-    fn count(&mut self, name: &str, most: usize) -> Result<Option<usize>, Failure> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-        match count.filter(|count| (1..=most).contains(count)) {
-            Some(count) => Ok(Some(count)),
-            None => Err(bad(GeoError::new(name, format_args!("must be a number 1..{most}")))),
-        }
-    }
-
-    fn number(&mut self, name: &str, least: f64) -> Result<Option<f64>, Failure> {
-        let Some(value) = self.take(name) else { return Ok(None) };
-        match value.as_f64().filter(|number| *number >= least) {
-            Some(number) => Ok(Some(number)),
-            None => Err(bad(GeoError::new(name, format_args!("must be a number from {least}")))),
-        }
-    }
+/// An object.
+fn read(data: &Bytes) -> Result<Value, Failure> {
+    let object = json::parse_small(data).and_then(|value| {
+        Fields::any(&value)?;
+        Ok(value)
+    });
+    Ok(object.map_err(|fault| fault.within("data"))?)
 }

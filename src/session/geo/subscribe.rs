@@ -10,7 +10,7 @@ use super::viewing::Viewing;
 use crate::base::Now;
 use crate::channel::{AreaSource, Channel, Form, GeoKind, GeoOptions, Namespace, TagFilter, View};
 use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec, is_nothing};
-use crate::geo::{Area, GeoError, Metres, Vertex};
+use crate::geo::{Area, Metres, Vertex};
 use crate::protocol::{ErrorCode, FilterNode, SubscribeRequest};
 use crate::session::{Failure, Session, wire};
 
@@ -28,6 +28,11 @@ pub(in crate::session) struct Named {
 impl Named {
     pub(in crate::session) fn geo(&self) -> Option<&Arc<GeoOptions>> {
         self.namespace.options.geo.as_ref()
+    }
+
+    /// The options of a channel of objects.
+    pub(super) fn objects(&self) -> Option<&Arc<GeoOptions>> {
+        self.geo().filter(|geo| geo.kind == GeoKind::Objects)
     }
 
     /// Whether the label says what the area is.
@@ -76,7 +81,7 @@ impl Session {
         let from_label = label.and_then(|label| AreaSpec::of_label(label, &limits));
         let (spec, source) = match from_label {
             Some(area) => {
-                let area = area.map_err(bad)?;
+                let area = area?;
                 (plain(request, &area)?, self.source(area)?)
             }
             None => match tags
@@ -85,7 +90,7 @@ impl Session {
             {
                 Some(source) => (ViewSpec::of(AreaSpec::Fixed(Arc::default())), source),
                 None => {
-                    let spec = ViewSpec::parse(&request.data, &limits).map_err(bad)?;
+                    let spec = ViewSpec::parse(&request.data, &limits)?;
                     let source = self.source(spec.area.clone())?;
                     (spec, source)
                 }
@@ -144,7 +149,7 @@ impl Session {
             AreaSpec::FollowMe { radius } => AreaSource::FollowMe { radius },
             AreaSpec::FollowObject { channel, key, radius } => {
                 let named = self.named(&channel)?;
-                if named.geo().is_none_or(|geo| geo.kind != GeoKind::Objects) {
+                if named.objects().is_none() {
                     let why = "follow.channel: not a channel of objects";
                     return Err(ErrorCode::BadRequest.because(why).into());
                 }
@@ -198,7 +203,7 @@ fn plain(request: &SubscribeRequest, area: &AreaSpec) -> Result<ViewSpec, Failur
     if is_nothing(&request.data) {
         return Ok(ViewSpec::of(area.clone()));
     }
-    ViewSpec::parse_for(&request.data, area.clone()).map_err(bad)
+    Ok(ViewSpec::parse_for(&request.data, area.clone())?)
 }
 
 /// The box or cells of tags that a filter asks for.
@@ -229,9 +234,4 @@ fn filter_of(filter: &serde_json::Value) -> Result<TagFilter, Failure> {
         .map_err(|fault| ErrorCode::BadRequest.because(format_args!("where: {fault}")))?;
     let part = wire::filter_part(node);
     TagFilter::parse("where", part).map_err(|fault| ErrorCode::BadRequest.because(fault).into())
-}
-
-/// The client's fault, with the field.
-pub(super) fn bad(fault: GeoError) -> Failure {
-    ErrorCode::BadRequest.because(fault).into()
 }
