@@ -228,7 +228,7 @@ pub(crate) async fn appends_nothing_for_a_sink_that_has_gone(make: MakeBroker<'_
     sink.close();
     let refused = broker.publish(&channel, publication("x"), keyed("k"), at(0)).await;
     assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
-    let refused = broker.announce(&channel, Arc::default(), true).await;
+    let refused = broker.emit(&channel, EventKind::Join(Arc::default())).await;
     assert!(matches!(refused, Err(EngineError::Unavailable(_))), "{refused:?}");
     assert_eq!(all(&*broker, &channel).await.top.offset, 0);
 }

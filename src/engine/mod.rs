@@ -95,19 +95,12 @@ pub(crate) trait Broker: Send + Sync + Debug {
         now: Now,
     ) -> Pending<'a, Result<Position, EngineError>>;
 
-    /// Distributes what is neither numbered nor kept, in order with publications.
+    /// Distributes what is neither numbered nor kept, in order with publications: joins and leaves,
+    /// fixes and removals of objects.
     fn emit<'a>(
         &'a self,
         channel: &'a Channel,
         kind: EventKind,
-    ) -> Pending<'a, Result<(), EngineError>>;
-
-    /// Distributes a join (`true`) or leave (`false`), unnumbered, in order with publications.
-    fn announce<'a>(
-        &'a self,
-        channel: &'a Channel,
-        client: Arc<ClientDetails>,
-        joined: bool,
     ) -> Pending<'a, Result<(), EngineError>>;
 
     /// Reads a stream. A stream that never was is created empty, so that its epoch lasts; its

@@ -113,7 +113,9 @@ impl Asker {
                 });
             }
             Request::Announce { channel, details, joined } => {
-                return done(node.broker.announce(&channel, details, joined).await);
+                let kind =
+                    if joined { EventKind::Join(details) } else { EventKind::Leave(details) };
+                return done(node.broker.emit(&channel, kind).await);
             }
             request => return self.carry_out_geo(request).await,
         }

@@ -192,7 +192,10 @@ impl Model {
                     self.publish(broker, sink, (room, spot, key), retention).await?;
                 }
                 Operation::Announce { room, joined } => {
-                    let answer = broker.announce(&name(room), Arc::default(), joined).await;
+                    let details = Arc::default();
+                    let kind =
+                        if joined { EventKind::Join(details) } else { EventKind::Leave(details) };
+                    let answer = broker.emit(&name(room), kind).await;
                     prop_assert_eq!(answer, Ok(()));
                     let events = sink.take();
                     let right = match &events[..] {

@@ -14,9 +14,7 @@ pub(crate) use presence::MemoryPresence;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::base::{Now, Partition, limits};
-use crate::channel::{
-    Channel, ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication,
-};
+use crate::channel::{Channel, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication};
 use crate::engine::memory::partition::PartitionState;
 use crate::engine::{
     Broker, EngineError, EventSink, MemoryOptions, Pending, PublishOptions, Retention,
@@ -74,21 +72,6 @@ impl Broker for MemoryEngine {
         Box::pin(async move {
             // No lock: the order is that of the sink, and nothing here has to agree with it.
             let place = self.sink.reserve(channel.partition()).await?;
-            place.emit(Event { channel: channel.clone(), kind });
-            Ok(())
-        })
-    }
-
-    fn announce<'a>(
-        &'a self,
-        channel: &'a Channel,
-        client: Arc<ClientDetails>,
-        joined: bool,
-    ) -> Pending<'a, Result<(), EngineError>> {
-        Box::pin(async move {
-            // No lock: the order is that of the sink, and nothing here has to agree with it.
-            let place = self.sink.reserve(channel.partition()).await?;
-            let kind = if joined { EventKind::Join(client) } else { EventKind::Leave(client) };
             place.emit(Event { channel: channel.clone(), kind });
             Ok(())
         })
