@@ -8,6 +8,7 @@ use h3o::{CellIndex, Resolution};
 
 use super::Extent;
 use super::arc::Arc;
+use super::arcs::Arcs;
 use super::caps::{Cap, Caps};
 use crate::base::limits;
 use crate::geo::error::GeoError;
@@ -20,9 +21,7 @@ pub(crate) struct Cells {
     resolutions: Vec<Resolution>,
     /// Where the area ends: edges between a cell and one that is not in the area. They are great
     /// circles.
-    edges: Vec<Arc>,
-    /// Round edges; none where the cells are all of the Earth.
-    edge_caps: Option<Caps>,
+    edges: Arcs,
     /// Round whole cells.
     caps: Caps,
 }
@@ -50,10 +49,9 @@ impl Cells {
                 edges.extend(line.windows(2).map(|ends| Arc::new(unit(ends[0]), unit(ends[1]))));
             }
         }
-        let edge_caps: Vec<Cap> = edges.iter().map(Arc::cap).collect();
-        let edge_caps = (!edge_caps.is_empty()).then(|| Caps::new(edge_caps));
+        let edges = Arcs::new(edges);
         let caps = Caps::new(sorted.iter().map(|cell| cap(*cell)).collect());
-        Ok(Self { cells: set, resolutions, edges, edge_caps, caps })
+        Ok(Self { cells: set, resolutions, edges, caps })
     }
 
     pub(super) fn contains(&self, at: LatLng) -> bool {
@@ -62,45 +60,31 @@ impl Cells {
     }
 
     pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        Metres(self.nearest_edge(unit, f64::INFINITY))
+        Metres(self.edges.distance(unit))
     }
 
     /// Whether an edge may be at most so many metres away.
     pub(super) fn is_edge_within(&self, unit: UnitVector, reach: f64) -> bool {
-        let reach = reach.next_up();
-        self.nearest_edge(unit, reach) < reach
-    }
-
-    fn nearest_edge(&self, unit: UnitVector, most: f64) -> f64 {
-        let mut best = most;
-        if let Some(caps) = &self.edge_caps {
-            caps.nearest(unit, &mut best, &mut |edge, best| {
-                *best = best.min(self.edges[edge].distance(unit).0);
-            });
-        }
-        best
+        self.edges.is_within(unit, reach)
     }
 
     /// At most the distance of the nearest edge.
     pub(super) fn safe_distance(&self, unit: UnitVector) -> Metres {
-        let infinite = Metres(f64::INFINITY);
-        self.edge_caps.as_ref().map_or(infinite, |caps| caps.safe_distance(unit))
+        self.edges.safe_distance(unit)
     }
 
     /// Whether some place of an edge is at most `reach` metres from the arc.
     pub(super) fn is_edge_near(&self, leg: &Arc, reach: f64, steps: &mut u32) -> bool {
         let reach = reach + BORDER;
         let may = |cap: &Cap| leg.distance(cap.center).0 <= cap.radius + reach;
-        self.edge_caps.as_ref().is_some_and(|caps| {
-            caps.any(&may, &mut |edge| {
-                *steps = steps.saturating_sub(1);
-                *steps == 0 || self.edges[edge].is_within_of(leg, reach)
-            })
+        self.edges.any(&may, &mut |edge| {
+            *steps = steps.saturating_sub(1);
+            *steps == 0 || edge.is_within_of(leg, reach)
         })
     }
 
     pub(super) fn edges(&self) -> &[Arc] {
-        &self.edges
+        self.edges.as_slice()
     }
 
     /// Whether the two have a cell in common.

@@ -1,6 +1,7 @@
 //! [`Area`]: a closed set of places. A place on the edge is inside.
 
 mod arc;
+mod arcs;
 mod caps;
 mod cells;
 mod circle;

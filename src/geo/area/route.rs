@@ -2,6 +2,7 @@
 
 use super::Extent;
 use super::arc::Arc;
+use super::arcs::Arcs;
 use super::caps::{Cap, Caps};
 use crate::base::limits;
 use crate::geo::error::GeoError;
@@ -9,9 +10,7 @@ use crate::geo::point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
-    legs: Vec<Arc>,
-    /// Round the legs themselves.
-    caps: Caps,
+    legs: Arcs,
     pub(super) half_width: Metres,
 }
 
@@ -38,12 +37,11 @@ impl Route {
         if legs.is_empty() {
             return Err(GeoError::new("", "a line has at least 2 positions"));
         }
-        let caps = Caps::new(legs.iter().map(Arc::cap).collect());
-        Ok(Self { legs, caps, half_width })
+        Ok(Self { legs: Arcs::new(legs), half_width })
     }
 
     pub(super) fn legs(&self) -> &[Arc] {
-        &self.legs
+        self.legs.as_slice()
     }
 
     pub(super) fn contains(&self, unit: UnitVector) -> bool {
@@ -51,47 +49,44 @@ impl Route {
     }
 
     pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        Metres((self.nearest_leg(unit, f64::INFINITY) - self.half_width.0).abs())
+        Metres((self.legs.distance(unit) - self.half_width.0).abs())
     }
 
     /// At most the distance of the edge.
     pub(super) fn safe_distance(&self, unit: UnitVector) -> Metres {
-        let outside = self.caps.safe_distance(unit).0 - self.half_width.0;
+        let outside = self.legs.safe_distance(unit).0 - self.half_width.0;
         if outside > 0.0 { Metres(outside) } else { self.edge_distance(unit) }
     }
 
     /// Whether the line itself is at most so many metres away.
     pub(super) fn is_line_within(&self, unit: UnitVector, reach: f64) -> bool {
-        let reach = reach.next_up();
-        self.nearest_leg(unit, reach) < reach
-    }
-
-    fn nearest_leg(&self, unit: UnitVector, most: f64) -> f64 {
-        let mut best = most;
-        self.caps.nearest(unit, &mut best, &mut |leg, best| {
-            *best = best.min(self.legs[leg].distance(unit).0);
-        });
-        best
+        self.legs.is_within(unit, reach)
     }
 
     /// Whether the two lines are at most `reach` metres apart somewhere.
     pub(super) fn is_line_near(&self, other: &Self, reach: f64) -> bool {
-        self.caps.any_pair(&other.caps, reach, &mut |one, two| {
-            self.legs[one].is_within_of(&other.legs[two], reach)
+        let (ours, theirs) = (self.legs(), other.legs());
+        self.caps().any_pair(other.caps(), reach, &mut |one, two| {
+            ours[one].is_within_of(&theirs[two], reach)
         })
     }
 
     pub(super) fn center(&self) -> Point {
-        self.legs[self.legs.len() / 2].a.to_lat_lng().into()
+        self.legs()[self.legs().len() / 2].a.to_lat_lng().into()
     }
 
     pub(super) fn cap(&self) -> (Point, Metres) {
-        self.widened(&self.caps.root()).to_circle()
+        self.widened(&self.caps().root()).to_circle()
     }
 
     pub(super) fn extent(&self) -> Vec<Extent> {
-        let caps: Vec<Cap> = self.caps.cover(BOXES).iter().map(|cap| self.widened(cap)).collect();
+        let caps: Vec<Cap> = self.caps().cover(BOXES).iter().map(|cap| self.widened(cap)).collect();
         Extent::of_caps(&caps)
+    }
+
+    /// Round the legs themselves.
+    fn caps(&self) -> &Caps {
+        self.legs.caps().expect("a route has legs")
     }
 
     fn widened(&self, cap: &Cap) -> Cap {
