@@ -94,6 +94,18 @@ impl AreaSource {
         })
     }
 
+    /// The area of a subscription that follows its own session, which is there now.
+    pub(crate) fn with_me_at(&self, at: Point) -> Option<Area> {
+        let Self::FollowMe { radius } = self else { return None };
+        Some(around(Some(at), *radius))
+    }
+
+    /// The area of one that follows an object, which is there now or nowhere.
+    pub(crate) fn with_object_at(&self, at: Option<Point>) -> Option<Area> {
+        let Self::FollowObject { radius, .. } = self else { return None };
+        Some(around(at, *radius))
+    }
+
     /// Whether events are found by their tags rather than by their place.
     pub(crate) fn is_by_tags(&self) -> bool {
         matches!(self, Self::TagBox(_) | Self::TagCells(_))

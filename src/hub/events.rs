@@ -10,7 +10,7 @@ use super::members::{Member, Slots};
 use crate::base::{SessionId, SubId};
 use crate::channel::{
     AreaSource, Audience, Channel, EventKind, GeoOptions, Mail, Moved, Publication, Refusal, Start,
-    View, around,
+    View,
 };
 use crate::geo::{Area, AreaIndex, LatLng, Metres, Place};
 
@@ -121,16 +121,14 @@ impl<M: Mailbox> EventRoom<M> {
         portion: usize,
         encoder: &mut impl Encoder,
     ) -> bool {
-        for _ in 0..portion {
-            let Some(slot) = fan_out.next_slot() else { return false };
+        fan_out.each(portion, |fan_out, slot| {
             let viewer = self.members.get(slot).expect("nobody leaves while an event is delivered");
             let away = viewer.shows_distance.then(|| self.away(viewer, fan_out)).flatten();
             match away {
                 Some(away) => fan_out.tell_at(&viewer.member, away, encoder),
                 None => fan_out.tell(&viewer.member, encoder),
             }
-        }
-        true
+        })
     }
 
     pub(super) fn change(
@@ -154,13 +152,13 @@ impl<M: Mailbox> EventRoom<M> {
             }
             AreaChange::Located(at) => {
                 viewer.audience.position = Some(at);
-                if let AreaSource::FollowMe { radius } = viewer.source {
-                    self.resize(slot, Arc::new(around(Some(at), radius)));
+                if let Some(area) = viewer.source.with_me_at(at) {
+                    self.resize(slot, Arc::new(area));
                 }
             }
             AreaChange::Followed(at) => {
-                if let AreaSource::FollowObject { radius, .. } = viewer.source {
-                    self.resize(slot, Arc::new(around(at, radius)));
+                if let Some(area) = viewer.source.with_object_at(at) {
+                    self.resize(slot, Arc::new(area));
                 }
             }
         }

@@ -72,12 +72,15 @@ impl FanOut {
         self.delivered
     }
 
-    /// The next slot of a geo channel that is to be told.
-    pub(super) fn next_slot(&mut self) -> Option<u32> {
-        let Work::Matched(slots) = &self.work else { return None };
-        let slot = slots.get(self.next).copied();
-        self.next += 1;
-        slot
+    /// Tells so many more slots of a geo channel: whether there may be others.
+    pub(super) fn each(&mut self, portion: usize, mut tell: impl FnMut(&mut Self, u32)) -> bool {
+        for _ in 0..portion {
+            let Work::Matched(slots) = &self.work else { return false };
+            let Some(slot) = slots.get(self.next).copied() else { return false };
+            self.next += 1;
+            tell(self, slot);
+        }
+        true
     }
 
     pub(super) fn place(&self) -> Option<&Place> {

@@ -27,7 +27,6 @@ use super::members::Member;
 use crate::base::{Moment, SessionId, SubId, limits};
 use crate::channel::{
     AreaSource, Channel, EventKind, Fence, Fix, GeoOptions, Mail, Reason, Refusal, Start, View,
-    around,
 };
 use crate::geo::{Area, Point};
 
@@ -166,12 +165,10 @@ impl<M: Mailbox> ObjectRoom<M> {
         portion: usize,
         encoder: &mut impl Encoder,
     ) -> bool {
-        for _ in 0..portion {
-            let Some(slot) = fan_out.next_slot() else { return false };
+        fan_out.each(portion, |fan_out, slot| {
             let viewer = self.views.get(slot).expect("nobody leaves while an event is delivered");
             fan_out.tell(&viewer.member, encoder);
-        }
-        true
+        })
     }
 
     pub(super) fn change(
@@ -187,13 +184,13 @@ impl<M: Mailbox> ObjectRoom<M> {
             AreaChange::Moved { area, token } => self.move_area(slot, area, token, turn),
             AreaChange::Located(at) => {
                 viewer.position = Some(at);
-                if let AreaSource::FollowMe { radius } = viewer.scope.source {
-                    self.shift(slot, around(Some(at), radius).into(), Mover::Follower, turn);
+                if let Some(area) = viewer.scope.source.with_me_at(at) {
+                    self.shift(slot, area.into(), Mover::Follower, turn);
                 }
             }
             AreaChange::Followed(at) => {
-                if let AreaSource::FollowObject { radius, .. } = viewer.scope.source {
-                    self.shift(slot, around(at, radius).into(), Mover::Follower, turn);
+                if let Some(area) = viewer.scope.source.with_object_at(at) {
+                    self.shift(slot, area.into(), Mover::Follower, turn);
                 }
             }
         }
