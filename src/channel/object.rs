@@ -31,6 +31,25 @@ pub(crate) struct Fix {
     pub(crate) accepted: Moment,
 }
 
+#[cfg(test)]
+impl Fix {
+    /// One that says where and nothing else.
+    pub(crate) fn bare(key: &str, point: Point) -> Self {
+        Self {
+            key: key.into(),
+            point,
+            accuracy: None,
+            speed_mps: None,
+            heading_deg: None,
+            time: None,
+            data: Bytes::new(),
+            tags: BTreeMap::new(),
+            owner: None,
+            accepted: Moment(0),
+        }
+    }
+}
+
 /// An object as it is now.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Object {

@@ -250,24 +250,12 @@ fn cost(mail: &Mail) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Moment;
     use crate::channel::{Change, Fix, Happening, Object, Reason};
     use crate::geo::LatLng;
     use crate::hub::Mailbox as _;
 
     fn told(sub: u32, key: &str, happening: Happening, lat: f64, is_transition: bool) -> Mail {
-        let fix = Fix {
-            key: key.into(),
-            point: LatLng::new(lat, 0.0).unwrap().into(),
-            accuracy: None,
-            speed_mps: None,
-            heading_deg: None,
-            time: None,
-            data: bytes::Bytes::new(),
-            tags: std::collections::BTreeMap::new(),
-            owner: None,
-            accepted: Moment(0),
-        };
+        let fix = Fix::bare(key, LatLng::new(lat, 0.0).unwrap().into());
         let change = Arc::new(Change::new(Arc::new(Object { fix, suspect: false })));
         let reason = Reason::Moved;
         Mail::Object { sub: SubId(sub), happening, reason, change, distance: None, is_transition }

@@ -184,18 +184,7 @@ mod tests {
     use crate::geo::LatLng;
 
     fn change(key: u8, lat: f64) -> Arc<Change> {
-        let fix = Fix {
-            key: key.to_string().into(),
-            point: LatLng::new(lat, 0.0).unwrap().into(),
-            accuracy: None,
-            speed_mps: None,
-            heading_deg: None,
-            time: None,
-            data: bytes::Bytes::new(),
-            tags: Map::new(),
-            owner: None,
-            accepted: Moment(0),
-        };
+        let fix = Fix::bare(&key.to_string(), LatLng::new(lat, 0.0).unwrap().into());
         Arc::new(Change::new(Arc::new(Object { fix, suspect: false })))
     }
 

@@ -126,7 +126,7 @@ fn what_is_too_long_or_too_fast_crosses_nothing() {
         for (lat, wait) in [(9.85, Duration::ZERO), (10.15, Duration::from_secs(seconds))] {
             town.set_clock(town.now.moment.after(wait));
             let accepted = town.now.moment;
-            town.fix(Fix { accepted, ..fix("car", point(lat, 10.0)) });
+            town.fix(Fix { accepted, ..Fix::bare("car", point(lat, 10.0)) });
         }
         assert_eq!(town.told().len(), expected, "33 km in {seconds} s");
     }
@@ -213,7 +213,7 @@ fn a_jitter_at_the_edge_is_no_exit() {
     assert_eq!(town.moved(at(1021.0), 0.0), ["exit pen"]);
     town.moved(at(999.0), 0.0);
     let accuracy = Some(Metres(50.0));
-    town.fix(Fix { accuracy, ..fix("car", point(at(1049.0), 0.0)) });
+    town.fix(Fix { accuracy, ..Fix::bare("car", point(at(1049.0), 0.0)) });
     assert_eq!(town.told(), [""; 0], "as far as the fix may be off");
     town.set_fence(Fence {
         hysteresis: Some(Metres(0.0)),
@@ -288,7 +288,7 @@ fn what_is_no_longer_there_or_wanted_leaves() {
     town.set_fence(Fence { filter, ..fence("pen", circle(52.0, 13.0, 100.0), ALL_FIVE) });
     let taxi = |key: &str, kind: &str| {
         let tags = [("kind".to_owned(), kind.to_owned())].into();
-        Fix { tags, ..fix(key, point(52.0, 13.0)) }
+        Fix { tags, ..Fix::bare(key, point(52.0, 13.0)) }
     };
     for (key, owner) in [("a", None), ("b", None), ("c", None), ("d", Some(SessionId(7)))] {
         town.fix(Fix { owner, ..taxi(key, "taxi") });
@@ -408,7 +408,7 @@ proptest! {
                 .map(|(one, name)| format!("{} {name} car{object} {reason}", one.name()))
                 .collect();
             places[object] = Some(to);
-            town.fix(fix(&format!("car{object}"), to));
+            town.fix(Fix::bare(&format!("car{object}"), to));
             prop_assert_eq!(town.told(), expected);
         }
     }

@@ -57,21 +57,6 @@ fn tag_filter(kind: &str) -> Arc<TagFilter> {
     Arc::new(TagFilter::parse("where", part).unwrap())
 }
 
-fn fix(key: &str, point: Point) -> Fix {
-    Fix {
-        key: key.into(),
-        point,
-        accuracy: None,
-        speed_mps: None,
-        heading_deg: None,
-        time: None,
-        data: Bytes::new(),
-        tags: BTreeMap::new(),
-        owner: None,
-        accepted: Moment(0),
-    }
-}
-
 /// A lane with one channel of objects, and its clock.
 struct Town {
     lane: Lane<Pile>,
@@ -96,7 +81,7 @@ impl Town {
     }
 
     fn at(&mut self, key: &str, lat: f64, lng: f64) {
-        self.fix(fix(key, point(lat, lng)));
+        self.fix(Fix::bare(key, point(lat, lng)));
     }
 
     fn remove(&mut self, key: &str) {

@@ -364,7 +364,7 @@ impl Model {
             time: time.map(UnixMillis),
             tags,
             owner: owner.map(|owner| SessionId(100 + owner)),
-            ..fix(key, at)
+            ..Fix::bare(key, at)
         };
         if is_old {
             self.town.fix(told);

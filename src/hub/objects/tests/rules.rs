@@ -74,14 +74,14 @@ fn a_session_takes_its_objects_with_it() {
     let pile = town.look(1, circle(52.0, 13.0, 1000.0));
     for (key, owner) in [("a", Some(7)), ("b", Some(8)), ("c", None)] {
         let owner = owner.map(SessionId);
-        town.fix(Fix { owner, ..fix(key, point(52.0, 13.0)) });
+        town.fix(Fix { owner, ..Fix::bare(key, point(52.0, 13.0)) });
     }
     // What the backend says of it leaves it the client's.
     town.at("a", 52.0, 13.0);
     seen(&pile);
     town.act(ObjectAct::Offline(SessionId(7)));
     assert_eq!(seen(&pile), ["exit a offline"]);
-    town.fix(Fix { owner: Some(SessionId(9)), ..fix("b", point(52.0, 13.0)) });
+    town.fix(Fix { owner: Some(SessionId(9)), ..Fix::bare("b", point(52.0, 13.0)) });
     town.act(ObjectAct::Offline(SessionId(8)));
     assert_eq!(seen(&pile), ["move b moved"]);
     town.apply(Input::Forget(SessionId(9)));
@@ -96,7 +96,7 @@ fn fixes_count_in_the_order_of_the_devices_clock() {
     let unix = town.now.unix.0;
     let mut told = |time: Option<u64>| {
         let time = time.map(UnixMillis);
-        town.fix(Fix { time, ..fix("a", point(52.0, 13.0)) });
+        town.fix(Fix { time, ..Fix::bare("a", point(52.0, 13.0)) });
         let mails = pile.take();
         let last = mails.last().cloned();
         last.map(|mail| match mail {
@@ -168,7 +168,7 @@ fn a_filter_lets_in_and_out() {
     let pile = town.join(1, view);
     let mut at = |lat: f64, kind: &str| {
         let tags = [("kind".to_owned(), kind.to_owned())].into();
-        town.fix(Fix { tags, ..fix("a", point(lat, 13.0)) });
+        town.fix(Fix { tags, ..Fix::bare("a", point(lat, 13.0)) });
     };
     at(52.0, "bus");
     at(52.0, "taxi");
