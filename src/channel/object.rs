@@ -164,6 +164,16 @@ pub(crate) struct Moved {
     pub(crate) removed: Vec<Arc<Object>>,
 }
 
+impl Moved {
+    /// The most that an area costs for each object that it may have: others may leave as they come.
+    pub(crate) const OBJECT_BYTES: usize = size_of::<Sighting>() + size_of::<Arc<Object>>();
+
+    /// What its lists cost.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&*self.added) + size_of_val(&*self.removed)
+    }
+}
+
 /// Why a lane does not take a subscription, an area or a fence.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Refusal {

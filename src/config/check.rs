@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use crate::access::token::TokenVerifier;
 use crate::base::limits;
-use crate::channel::{GeoKind, Namespace, NamespaceOptions};
+use crate::channel::{GeoKind, Moved, Namespace, NamespaceOptions};
 use crate::config::TokenOptions;
 use crate::config::fault::{Fault, Report, Source};
 use crate::config::namespace::NAMESPACE;
@@ -291,6 +291,16 @@ impl Check<'_> {
             self.at(&join(path, key), source(key), shown, message);
         }
         if geo.kind == GeoKind::Objects {
+            let (room, key) = (self.draft.server.queue_max_size, "geo.objects_max");
+            let most = room / Moved::OBJECT_BYTES;
+            if geo.objects_max > most && !self.report.has("client.queue_max_size") {
+                let room = show_size(u64::try_from(room).unwrap_or(u64::MAX));
+                let message = format!(
+                    "must be at most {most}: so many may enter and leave a moved area at once, \
+                     and wait in client.queue_max_size ({room})"
+                );
+                self.at(&join(path, key), source(key), geo.objects_max, message);
+            }
             for (key, on) in [
                 ("force_recovery", options.force_recovery),
                 ("force_positioning", options.force_positioning),

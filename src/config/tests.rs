@@ -131,6 +131,28 @@ fn all_faults_of_a_file_are_told_at_once_in_order() {
 }
 
 #[test]
+fn as_many_objects_may_be_seen_as_a_client_has_room_for() {
+    let text = r#"
+        [client]
+        insecure = true
+        queue_max_size = "1MiB"
+        [[channel.namespaces]]
+        name = "taxis"
+        geo = { kind = "objects", objects_max = 32769 }
+        [[channel.namespaces]]
+        name = "buses"
+        geo = { kind = "objects", objects_max = 32768 }
+    "#;
+    check(
+        Format::Toml,
+        text,
+        expect![[r#"
+        channel.namespaces[0].geo.objects_max = 32769 (file): must be at most 32768: so many may enter and leave a moved area at once, and wait in client.queue_max_size (1MiB)
+    "#]],
+    );
+}
+
+#[test]
 fn relations_between_options_are_checked() {
     let text = r#"
         tls.certificate = "cert.pem"

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::base::SubId;
-use crate::channel::{Mail, Sighting, Start};
+use crate::channel::{Mail, Moved, Sighting, Start};
 
 /// The sending and receiving end alike; clones share one queue. Any number of lanes post, one
 /// connection task takes.
@@ -239,11 +239,10 @@ fn cost(mail: &Mail) -> usize {
         Mail::Joined { at: Start::Objects(snapshot), .. } => {
             ENTRY_BYTES + snapshot.len() * size_of::<Sighting>()
         }
-        Mail::Joined { .. }
-        | Mail::Refused { .. }
-        | Mail::Moved { .. }
-        | Mail::Gap { .. }
-        | Mail::Server(_) => ENTRY_BYTES,
+        Mail::Moved { moved, .. } => ENTRY_BYTES + moved.as_ref().as_ref().map_or(0, Moved::bytes),
+        Mail::Joined { .. } | Mail::Refused { .. } | Mail::Gap { .. } | Mail::Server(_) => {
+            ENTRY_BYTES
+        }
     }
 }
 
@@ -288,6 +287,22 @@ mod tests {
         mailbox.post(told(1, "b", Happening::Exit, 0.5, false));
         conflate(&mut mailbox.lock().mails);
         assert_eq!(shown(&mailbox), ["1 enter a 1.999", "2 move a 1.999", "gap 3"]);
+    }
+
+    #[test]
+    fn moved_areas_cost_what_they_hold() {
+        let Mail::Object { change, .. } = told(1, "a", Happening::Enter, 0.0, false) else {
+            panic!("it tells of an object");
+        };
+        let object = &change.object;
+        let sighting = Sighting { object: object.clone(), distance: None };
+        let moved = Moved { added: vec![sighting; 1000], removed: vec![object.clone(); 1000] };
+        let mailbox = Mailbox::new(2 * (ENTRY_BYTES + 1000 * Moved::OBJECT_BYTES));
+        for (token, expected) in [(1, State::Open), (2, State::Open), (3, State::Overflowed)] {
+            let moved = Box::new(Ok(moved.clone()));
+            mailbox.post(Mail::Moved { sub: SubId(1), token, moved });
+            assert_eq!(mailbox.lock().state, expected);
+        }
     }
 
     #[test]
