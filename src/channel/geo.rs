@@ -1,11 +1,11 @@
 //! Options of the `geo` section of a namespace.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use std::sync::Arc;
-
+use crate::base::{Moment, SessionId, UnixMillis};
 use crate::channel::{Fix, Publication};
-use crate::geo::json::{self, PlaceFields};
+use crate::geo::json::{self, FixSpec, PlaceFields};
 use crate::geo::{GeoError, Metres, Place, Point};
 
 /// What the publications of a geo channel are.
@@ -110,9 +110,31 @@ impl GeoOptions {
         self.snap.map_or(at, |resolution| json::snap(at, resolution))
     }
 
+    /// A fix of an object as this namespace knows it.
+    pub(crate) fn fix(
+        &self,
+        spec: FixSpec,
+        key: Arc<str>,
+        owner: Option<SessionId>,
+        accepted: Moment,
+    ) -> Fix {
+        self.coarsened(Fix {
+            key,
+            point: spec.point,
+            accuracy: spec.accuracy,
+            speed_mps: spec.speed_mps,
+            heading_deg: spec.heading_deg,
+            time: spec.time_ms.map(UnixMillis),
+            data: spec.data,
+            tags: spec.tags,
+            owner,
+            accepted,
+        })
+    }
+
     /// A fix as this namespace knows it. Where places are coarsened, nothing may tell more: speed,
     /// heading and accuracy go.
-    pub(crate) fn coarsened(&self, fix: Fix) -> Fix {
+    fn coarsened(&self, fix: Fix) -> Fix {
         let Some(resolution) = self.snap else { return fix };
         let mut tags = fix.tags;
         json::coarsen_tags(&mut tags, &self.fields(), resolution);

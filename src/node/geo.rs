@@ -8,10 +8,10 @@ use tokio_util::task::TaskTracker;
 use super::Node;
 use super::api::{Reach, unavailable};
 use super::lanes::Lanes;
-use crate::base::{UnixMillis, limits};
+use crate::base::limits;
 use crate::channel::{
-    AreaSource, Channel, EventKind, Fence, Fix, GeoKind, GeoOptions, ObjectQuery, Publication,
-    Refusal, Sighting,
+    AreaSource, Channel, EventKind, Fence, GeoKind, GeoOptions, ObjectQuery, Publication, Refusal,
+    Sighting,
 };
 use crate::geo::json::{self, AreaSpec, FixSpec};
 use crate::geo::{Area, GeoError, Place, Point, Zones};
@@ -38,23 +38,10 @@ impl Node {
     /// Puts an object where it is.
     pub(crate) async fn set_object(&self, name: &str, fix: FixSpec) -> Result<(), ClientError> {
         let (channel, options) = self.objects_channel(name)?;
-        let Some(key) = fix.key.filter(|key| key.len() <= limits::OBJECT_KEY_BYTES) else {
-            let most = limits::OBJECT_KEY_BYTES;
-            let why = format_args!("key: missing, or longer than {most} bytes");
-            return Err(ErrorCode::BadRequest.because(why));
-        };
-        let fix = options.coarsened(Fix {
-            key: key.into(),
-            point: fix.point,
-            accuracy: fix.accuracy,
-            speed_mps: fix.speed_mps,
-            heading_deg: fix.heading_deg,
-            time: fix.time_ms.map(UnixMillis),
-            data: fix.data,
-            tags: fix.tags,
-            owner: None,
-            accepted: self.clock.moment(),
-        });
+        let key =
+            fix.key.as_deref().ok_or_else(|| ErrorCode::BadRequest.because("key: missing"))?;
+        let key = key.into();
+        let fix = options.fix(fix, key, None, self.clock.moment());
         let kind = EventKind::Fix(Arc::new(fix), options);
         self.broker.emit(&channel, kind).await.map_err(unavailable)
     }
@@ -168,7 +155,8 @@ impl Node {
         let is_web = url.starts_with("http://") || url.starts_with("https://");
         if !is_web || url.len() > limits::URL_BYTES {
             let most = limits::URL_BYTES;
-            let why = format_args!("webhook: must be an http or https address of {most} bytes");
+            let why =
+                format_args!("webhook: must be an http or https address of at most {most} bytes");
             return Err(ErrorCode::BadRequest.because(why));
         }
         Ok(url.into())

@@ -8,7 +8,7 @@ use super::Whereabouts;
 use super::rpc::Call;
 use super::subscribe::Named;
 use crate::access::token::Operation;
-use crate::base::{Now, SubId, UnixMillis, limits};
+use crate::base::{Now, SubId, limits};
 use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule};
 use crate::geo::json::FixSpec;
 use crate::geo::{GeoError, Point};
@@ -125,18 +125,7 @@ impl Session {
         if owner.is_some() {
             self.own(channel)?;
         }
-        Ok(Arc::new(options.coarsened(Fix {
-            key,
-            point: spec.point,
-            accuracy: spec.accuracy,
-            speed_mps: spec.speed_mps,
-            heading_deg: spec.heading_deg,
-            time: spec.time_ms.map(UnixMillis),
-            data: spec.data,
-            tags: spec.tags,
-            owner,
-            accepted: now.moment,
-        })))
+        Ok(Arc::new(options.fix(spec, key, owner, now.moment)))
     }
 
     /// The object that this client may move, which it may leave unsaid.
