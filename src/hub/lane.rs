@@ -307,11 +307,12 @@ impl<M: Mailbox> Lane<M> {
     /// Whether a fence could be set.
     pub(crate) fn check_fence(&self, channel: &Channel, fence: &Fence) -> Result<(), Refusal> {
         fence.area.resolve(None, &self.zones)?;
-        let count = self.objects(channel).map_or(0, |room| room.fences().len());
-        if count >= limits::FENCES {
-            return Err(Refusal::TooManyFences(limits::FENCES));
+        match self.objects(channel) {
+            Some(room) if !room.has_room_for(&fence.name) => {
+                Err(Refusal::TooManyFences(limits::FENCES))
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn join(&mut self, join: Join<M>, now: Now) {
@@ -341,10 +342,10 @@ impl<M: Mailbox> Lane<M> {
     }
 
     fn leave(&mut self, channel: &Channel, session: SessionId, sub: SubId, now: Now) {
-        let left = self.in_room(channel, now, |room, turn| match room {
+        let left = self.in_room(channel, now, |room, _| match room {
             Room::Plain(room) => room.leave(session, sub),
             Room::Events(room) => room.leave(session, sub),
-            Room::Objects(room) => room.leave(session, sub, turn),
+            Room::Objects(room) => room.leave(session, sub),
         });
         if left.unwrap_or(false) {
             self.subscriptions -= 1;

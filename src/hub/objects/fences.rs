@@ -136,10 +136,6 @@ impl Fences {
         self.fences.len() >= limits::FENCES
     }
 
-    pub(super) fn has(&self, of: &Of) -> bool {
-        self.fences.find(of).is_some()
-    }
-
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.dwells.first().map(|(at, ..)| *at)
     }

@@ -33,7 +33,7 @@ impl<M: Mailbox> ObjectRoom<M> {
     /// of fences it is not there.
     pub(super) fn set_fence(&mut self, fence: &Arc<Fence>, turn: &mut Turn<'_>) {
         let of = Of::Server(fence.name.clone());
-        if self.fences.is_full() && !self.fences.has(&of) {
+        if !self.has_room_for(&fence.name) {
             return;
         }
         // A zone that is gone is nowhere.

@@ -118,8 +118,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         Ok(())
     }
 
-    pub(super) fn leave(&mut self, session: SessionId, sub: SubId, turn: &mut Turn<'_>) -> bool {
-        let _ = turn;
+    pub(super) fn leave(&mut self, session: SessionId, sub: SubId) -> bool {
         let Some(slot) = self.views.remove(session, sub) else { return false };
         self.fences.remove(&Of::Viewer(slot));
         true
@@ -221,6 +220,11 @@ impl<M: Mailbox> ObjectRoom<M> {
                 self.fences.remove(&Of::Server(name));
             }
         }
+    }
+
+    /// Whether a fence of the server's of that name can be set.
+    pub(super) fn has_room_for(&self, fence: &str) -> bool {
+        !self.fences.is_full() || self.served.contains_key(fence)
     }
 
     /// The server's, by name.

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::base::limits;
 use crate::channel::Fence;
 use crate::geo::{Detect, Transition, Vertex};
 
@@ -412,4 +413,25 @@ proptest! {
             prop_assert_eq!(town.told(), expected);
         }
     }
+}
+
+#[test]
+fn a_fence_that_finds_no_room_is_refused_and_one_that_is_there_may_change() {
+    let mut town = town();
+    let area = circle(52.0, 13.0, 100.0);
+    let view = View { detect: Some(detect("enter")), ..town.view(area.clone()) };
+    town.join(1, view);
+    for number in 1..limits::FENCES {
+        let fence = Arc::new(fence(&number.to_string(), area.clone(), "enter"));
+        town.act(ObjectAct::SetFence { fence, options: town.options.clone() });
+    }
+    let check =
+        |town: &Town, name| town.lane.check_fence(&channel(), &fence(name, area.clone(), "exit"));
+    assert_eq!(check(&town, "new"), Err(Refusal::TooManyFences(limits::FENCES)));
+    assert_eq!(check(&town, "7"), Ok(()));
+    town.set_fence(fence("7", area.clone(), "exit"));
+    let changed = town.lane.fences(&channel()).into_iter().find(|one| &*one.name == "7").unwrap();
+    assert_eq!(changed.detect, detect("exit"));
+    town.act(ObjectAct::RemoveFence { name: "7".into() });
+    assert_eq!(check(&town, "new"), Ok(()));
 }
