@@ -42,8 +42,8 @@ impl FenceOutlet {
     }
 }
 
-/// Publishes and sends what fences tell, in the order in which they tell it, until there are no lanes any
-/// more.
+/// Publishes and sends what fences tell, in the order in which they tell it, until there are no
+/// lanes any more.
 pub(super) async fn publish(
     broker: Arc<dyn Broker>,
     mut told: mpsc::Receiver<Told>,
@@ -62,8 +62,7 @@ pub(super) async fn publish(
             debug!(fence = &*fence.name, channel = %results, "no namespace for results");
             continue;
         };
-        let publication =
-            Publication { data: result(&fence, &channel, &notice), ..Publication::default() };
+        let publication = Publication { data, ..Publication::default() };
         let retention = Retention::of(&namespace.options);
         let options = PublishOptions { retention, ..PublishOptions::default() };
         if let Err(error) = broker.publish(results, publication, options, clock.now()).await {
