@@ -2,7 +2,6 @@
 //! look at it.
 
 mod city;
-mod dice;
 mod news;
 mod streets;
 

@@ -5,6 +5,7 @@ mod backend;
 mod bench;
 mod config;
 mod demo;
+mod dice;
 mod history;
 mod near;
 mod position;

@@ -1,6 +1,7 @@
 //! Against a node in this process, in both encodings.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +10,7 @@ use super::websocket::Ended;
 use super::*;
 use crate::access::token::{TokenOptions, TokenSigner, TokenVerifier};
 use crate::base::Encoding;
-use crate::channel::{Namespace, NamespaceOptions, Namespaces};
+use crate::channel::{GeoKind, GeoOptions, KeyRule, Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::engine::MemoryOptions;
 use crate::geo::Zones;
@@ -21,7 +22,8 @@ use crate::session::{Context, SessionOptions};
 
 const SECRET: &str = "secret";
 
-/// A node on a port of its own that keeps history, presence, joins and leaves.
+/// A node on a port of its own that keeps history, presence, joins and leaves, and objects in the
+/// namespace `objects`.
 pub(crate) struct Served {
     pub(crate) server: Server,
     http: SocketAddr,
@@ -47,13 +49,17 @@ impl Served {
             allow_recovery: true,
             ..NamespaceOptions::default()
         };
-        let none: [Namespace; 0] = [];
+        let geo = GeoOptions { kind: GeoKind::Objects, key: KeyRule::Free, ..Default::default() };
+        let objects = Namespace {
+            name: "objects".to_owned(),
+            options: NamespaceOptions { geo: Some(Arc::new(geo)), ..NamespaceOptions::default() },
+        };
         let rules = Namespaces::default().rules;
         let tokens =
             TokenOptions { hmac_secret_key: Some(SECRET.to_owned()), ..TokenOptions::default() };
         let context = Context {
             options: session,
-            namespaces: Namespaces::new(rules, namespace, none),
+            namespaces: Namespaces::new(rules, namespace, [objects]),
             tokens: TokenVerifier::new(&tokens).unwrap(),
             subscription_tokens: None,
             version: "test",

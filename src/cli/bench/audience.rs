@@ -1,4 +1,5 @@
-//! The subscribers of a run: one task for each, all on one thread, all reading into one buffer.
+//! Who receives in a run: one task for each connection, all on one thread, all reading into one
+//! buffer.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -7,55 +8,89 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::dial::{Link, Speech};
-use super::scan::{self, Heard, Sequences};
-use super::tally::Tally;
-use crate::base::Encoding;
+use super::scan::{self, Heard};
+use crate::base::{Encoding, Moment};
 use crate::clock::Clock;
 use crate::protocol::ping;
 
-/// What all subscribers share.
+/// Counts what a run's connections send and receive.
+pub(super) trait Ear {
+    /// What is known of one connection.
+    type Memory: 'static;
+
+    /// Counts the messages of one frame; an error ends the connection.
+    fn hear(
+        &mut self,
+        messages: &[u8],
+        memory: &mut Self::Memory,
+        now: Moment,
+    ) -> Result<(), String>;
+
+    /// Counts a publication that is sent now; its number, from 0.
+    fn send(&mut self, now: Moment) -> u64;
+
+    /// Whether another publication may be sent.
+    fn has_room(&self) -> bool;
+
+    /// Publications that are not under way any more.
+    fn complete(&self) -> u64;
+
+    fn is_complete(&self) -> bool;
+
+    /// Counts a connection that is gone.
+    fn close(&mut self);
+
+    fn closed(&self) -> u64;
+}
+
+/// What all connections share.
 #[derive(Debug)]
-pub(super) struct Audience {
-    pub(super) tally: RefCell<Tally>,
+pub(super) struct Audience<E> {
+    pub(super) ear: RefCell<E>,
     pub(super) clock: Clock,
-    /// A publication was received by everybody, or a subscriber is gone.
+    /// A publication is not under way any more, or a connection is gone.
     pub(super) changed: Notify,
     /// Why the first one that is gone went.
     first_end: RefCell<Option<String>>,
-    scan: Sequences,
     scratch: RefCell<Vec<u8>>,
     pong: Vec<u8>,
 }
 
-impl Audience {
-    pub(super) fn new(tally: Tally, speech: Speech) -> Rc<Self> {
+impl<E: Ear + 'static> Audience<E> {
+    pub(super) fn new(ear: E, speech: Speech) -> Rc<Self> {
         Rc::new(Self {
-            tally: RefCell::new(tally),
+            ear: RefCell::new(ear),
             clock: Clock::new(),
             changed: Notify::new(),
             first_end: RefCell::new(None),
-            scan: Sequences::new(),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
             pong: pong(speech),
         })
     }
 
-    /// Has every link listen, each on a task of `tasks`; call it within a `LocalSet`.
-    pub(super) fn attend(self: &Rc<Self>, links: Vec<Link>, tasks: &mut JoinSet<()>) {
-        for link in links {
-            let audience = self.clone();
-            tasks.spawn_local(async move {
-                let why = audience.listen(link).await;
-                audience.first_end.borrow_mut().get_or_insert(why);
-                audience.tally.borrow_mut().close();
-                audience.changed.notify_one();
-            });
-        }
+    /// Has a link listen, on a task of `tasks`, and write; call it within a `LocalSet`.
+    pub(super) fn attend(
+        self: &Rc<Self>,
+        link: Link,
+        memory: E::Memory,
+        tasks: &mut JoinSet<()>,
+    ) -> Rc<OwnedWriteHalf> {
+        let Link { stream, unread } = link;
+        let (read, write) = stream.into_split();
+        let write = Rc::new(write);
+        let (audience, answers) = (self.clone(), write.clone());
+        tasks.spawn_local(async move {
+            let why = audience.listen(read, &answers, unread, memory).await;
+            audience.first_end.borrow_mut().get_or_insert(why);
+            audience.ear.borrow_mut().close();
+            audience.changed.notify_one();
+        });
+        write
     }
 
     pub(super) fn first_end(&self) -> Option<String> {
@@ -63,9 +98,13 @@ impl Audience {
     }
 
     /// Listens until the connection ends; why it did.
-    async fn listen(&self, link: Link) -> String {
-        let Link { mut stream, mut unread } = link;
-        let mut expected = 0;
+    async fn listen(
+        &self,
+        mut stream: OwnedReadHalf,
+        answers: &OwnedWriteHalf,
+        mut unread: Vec<u8>,
+        mut memory: E::Memory,
+    ) -> String {
         loop {
             let read = poll_fn(|context| {
                 let mut scratch = self.scratch.borrow_mut();
@@ -79,44 +118,45 @@ impl Audience {
                 if buffer.filled().is_empty() {
                     return Poll::Ready(Err("the server hung up".to_owned()));
                 }
-                Poll::Ready(self.take(buffer.filled(), &mut unread, &mut expected))
+                Poll::Ready(self.take(buffer.filled(), &mut unread, &mut memory))
             });
             match read.await {
                 Ok(false) => {}
-                Ok(true) => self.answer_ping(&stream),
+                Ok(true) => self.answer_ping(answers),
                 Err(why) => return why,
             }
         }
     }
 
     /// Counts what was read; whether there was a ping.
-    fn take(&self, read: &[u8], unread: &mut Vec<u8>, expected: &mut u64) -> Result<bool, String> {
+    fn take(
+        &self,
+        read: &[u8],
+        unread: &mut Vec<u8>,
+        memory: &mut E::Memory,
+    ) -> Result<bool, String> {
         if unread.is_empty() {
             let mut bytes = read;
-            let pinged = self.count(&mut bytes, expected);
+            let pinged = self.count(&mut bytes, memory);
             // A frame is rarely cut: no connection keeps a buffer for it.
             *unread = bytes.to_vec();
             return pinged;
         }
         unread.extend_from_slice(read);
         let mut bytes = &unread[..];
-        let pinged = self.count(&mut bytes, expected);
+        let pinged = self.count(&mut bytes, memory);
         *unread = bytes.to_vec();
         pinged
     }
 
-    fn count(&self, bytes: &mut &[u8], expected: &mut u64) -> Result<bool, String> {
+    fn count(&self, bytes: &mut &[u8], memory: &mut E::Memory) -> Result<bool, String> {
         let now = self.clock.moment();
-        let mut tally = self.tally.borrow_mut();
-        let complete = tally.complete();
+        let mut ear = self.ear.borrow_mut();
+        let complete = ear.complete();
         let mut pinged = false;
         while let Some(heard) = scan::next(bytes) {
             match heard {
-                Heard::Messages(messages) => {
-                    for number in self.scan.in_messages(messages) {
-                        *expected = tally.receive(*expected, number, now);
-                    }
-                }
+                Heard::Messages(messages) => ear.hear(messages, memory, now)?,
                 Heard::Ping => pinged = true,
                 Heard::Closed(code, reason) => {
                     return Err(format!("{} ({code})", String::from_utf8_lossy(reason)));
@@ -124,13 +164,13 @@ impl Audience {
                 Heard::Nothing => {}
             }
         }
-        if tally.complete() > complete {
+        if ear.complete() > complete {
             self.changed.notify_one();
         }
         Ok(pinged)
     }
 
-    fn answer_ping(&self, stream: &TcpStream) {
+    fn answer_ping(&self, stream: &OwnedWriteHalf) {
         // A few bytes fit whenever the client has written nothing else; where they do not, the
         // server closes the connection and the report tells.
         drop(stream.try_write(&self.pong));

@@ -4,15 +4,14 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
-use hdrhistogram::Histogram;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep;
 
-use super::audience::Audience;
+use super::audience::{Audience, Ear};
 use super::dial::{Dialer, Role};
 use super::process::{Usage, usage};
 use super::report::{ConnectionsReport, Percentiles, SessionCost, finish};
-use super::tally::Tally;
+use super::tally::{Tally, histogram};
 use super::{BenchError, ServerArgs};
 use crate::cli::{Outcome, on_this_thread};
 use crate::clock::Clock;
@@ -49,7 +48,7 @@ async fn measure(arguments: &ConnectionsArgs) -> Result<ConnectionsReport, Bench
     let dialer = Dialer::new(server).await?;
     let server_usage = || server.pid.map(usage).transpose();
     let role = |number: usize| match subscribe {
-        true => Role::Subscriber(format!("bench-{}", number % channels)),
+        true => Role::subscriber(&format!("bench-{}", number % channels)),
         false => Role::Publisher,
     };
     let clock = Clock::new();
@@ -66,7 +65,9 @@ async fn measure(arguments: &ConnectionsArgs) -> Result<ConnectionsReport, Bench
     let open = server_usage()?;
     let audience = Audience::new(Tally::new(*count, 1), dialer.speech);
     let mut tasks = JoinSet::new();
-    audience.attend(links, &mut tasks);
+    for link in links {
+        audience.attend(link, 0, &mut tasks);
+    }
     let held = Duration::from_secs(*hold);
     sleep(held).await;
     let after = server_usage()?;
@@ -76,17 +77,13 @@ async fn measure(arguments: &ConnectionsArgs) -> Result<ConnectionsReport, Bench
         sessions: *count,
         connects_per_s: f64::from(u32::try_from(*count).unwrap_or(u32::MAX)) / took.as_secs_f64(),
         latency,
-        closed: audience.tally.borrow().closed(),
+        closed: audience.ear.borrow().closed(),
         first_end: audience.first_end(),
         server: before
             .zip(open)
             .zip(after)
             .map(|((before, open), after)| cost([before, open, after])),
     })
-}
-
-fn histogram() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("bounds and digits are in range")
 }
 
 fn parse_channels(text: &str) -> Result<usize, &'static str> {

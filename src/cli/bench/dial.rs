@@ -52,8 +52,18 @@ pub(super) struct Link {
 /// What a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Role {
-    Subscriber(String),
+    /// `area` is the data of the subscribe command, empty for none.
+    Subscriber {
+        channel: String,
+        area: Bytes,
+    },
     Publisher,
+}
+
+impl Role {
+    pub(super) fn subscriber(channel: &str) -> Self {
+        Self::Subscriber { channel: channel.to_owned(), area: Bytes::new() }
+    }
 }
 
 impl Dialer {
@@ -190,9 +200,9 @@ impl Link {
         let failed = |source| BenchError::Connect { number, source };
         let connect = ConnectRequest { token: token.to_owned(), ..ConnectRequest::default() };
         let mut commands = vec![Command { id: 1, connect: Some(connect), ..Command::default() }];
-        if let Role::Subscriber(channel) = role {
-            let channel = channel.clone();
-            let subscribe = SubscribeRequest { channel, ..SubscribeRequest::default() };
+        if let Role::Subscriber { channel, area } = role {
+            let (channel, data) = (channel.clone(), area.clone());
+            let subscribe = SubscribeRequest { channel, data, ..SubscribeRequest::default() };
             commands.push(Command { id: 2, subscribe: Some(subscribe), ..Command::default() });
         }
         let last = commands.len();

@@ -5,7 +5,9 @@ mod audience;
 mod connections;
 mod dial;
 mod fan_out;
+mod fixes;
 mod floor;
+mod pace;
 mod process;
 mod report;
 mod scan;
@@ -16,6 +18,7 @@ use clap::{Args, Subcommand};
 
 use super::Outcome;
 use super::secret::Secret;
+use crate::client::ApiError;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum BenchCommand {
@@ -23,7 +26,9 @@ pub(super) enum BenchCommand {
     Connections(connections::ConnectionsArgs),
     /// Publish to many subscribers of one channel
     FanOut(fan_out::FanOutArgs),
-    /// The same over plain TCP: what no server can undercut
+    /// Move objects through fences and areas
+    Fixes(fixes::FixesArgs),
+    /// The fan-out over plain TCP: what no server can undercut
     Floor(floor::FloorArgs),
 }
 
@@ -62,6 +67,8 @@ enum BenchError {
     Refused { number: usize, why: String },
     #[error("the publisher's connection ended: {0}")]
     Publisher(String),
+    #[error("the server API: {0}")]
+    Api(#[from] ApiError),
     #[error("process {pid}: {source}")]
     Process { pid: u32, source: std::io::Error },
     #[error("cannot listen: {0}")]
@@ -72,6 +79,7 @@ pub(super) fn run(command: &BenchCommand) -> Outcome {
     match command {
         BenchCommand::Connections(arguments) => connections::run(arguments),
         BenchCommand::FanOut(arguments) => fan_out::run(arguments),
+        BenchCommand::Fixes(arguments) => fixes::run(arguments),
         BenchCommand::Floor(arguments) => floor::run(arguments),
     }
 }

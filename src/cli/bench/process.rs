@@ -12,6 +12,13 @@ pub(super) struct Usage {
     pub(super) rss_bytes: u64,
 }
 
+/// Usage of the server, where its process is known, and of this program.
+pub(super) type Usages = (Option<Usage>, Usage);
+
+pub(super) fn usages(server: Option<u32>) -> Result<Usages, BenchError> {
+    Ok((server.map(usage).transpose()?, usage(std::process::id())?))
+}
+
 /// Reads `/proc/<pid>`.
 pub(super) fn usage(pid: u32) -> Result<Usage, BenchError> {
     let read = |name: &str| {

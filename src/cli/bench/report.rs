@@ -1,5 +1,7 @@
 //! What a measurement came to, for people and for programs.
 
+mod fixes;
+
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
@@ -8,9 +10,11 @@ use serde::Serialize;
 
 use super::BenchError;
 use super::fan_out::LoadArgs;
-use super::process::Usage;
+use super::process::{Usage, Usages};
 use super::tally::Sums;
 use crate::cli::{Outcome, complain, print};
+
+pub(super) use fixes::FixesReport;
 
 /// Percentiles in microseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -73,9 +77,6 @@ struct ServerUsage {
     server_rss_bytes: u64,
 }
 
-/// Usage of the server, where its process is known, and of this program.
-type Usages = (Option<Usage>, Usage);
-
 impl FanOutReport {
     pub(super) fn new(
         load: &LoadArgs,
@@ -96,8 +97,8 @@ impl FanOutReport {
         Self {
             subscribers: load.subscribers,
             bytes: load.bytes,
-            rate: load.rate.0,
-            window: load.window,
+            rate: load.pace.rate.0,
+            window: load.pace.window,
             elapsed_s: seconds,
             publications: sums.sent,
             publications_per_s: float(sums.sent) / seconds,

@@ -53,18 +53,15 @@ impl Sequences {
         Self(Finder::new(MARK))
     }
 
-    pub(super) fn in_messages<'a>(&'a self, messages: &'a [u8]) -> impl Iterator<Item = u64> + 'a {
-        let mut rest = messages;
-        std::iter::from_fn(move || {
-            let at = self.0.find(rest)?;
-            let (_before, found) = rest.split_at_checked(at + MARK.len())?;
-            let digits = found.iter().take_while(|byte| byte.is_ascii_digit());
-            let number = digits.fold(0_u64, |number, digit| {
-                number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
-            });
-            rest = found;
-            Some(number)
-        })
+    /// The first number in `messages`, which go on behind it.
+    pub(super) fn take(&self, messages: &mut &[u8]) -> Option<u64> {
+        let at = self.0.find(messages)?;
+        let (_before, found) = messages.split_at_checked(at + MARK.len())?;
+        let digits = found.iter().take_while(|byte| byte.is_ascii_digit());
+        *messages = found;
+        Some(digits.fold(0_u64, |number, digit| {
+            number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
+        }))
     }
 }
 

@@ -154,7 +154,7 @@ impl Replies {
             }
             Heard::Messages(messages) => {
                 if let Speech::Protocol(encoding) = speech {
-                    refusal(encoding, messages)?;
+                    answers(encoding, messages)?;
                 }
             }
             Heard::Nothing => {}
@@ -163,11 +163,15 @@ impl Replies {
     }
 }
 
-fn refusal(encoding: Encoding, messages: &[u8]) -> Result<(), String> {
+/// How many commands the messages answer; an error that is among them.
+pub(super) fn answers(encoding: Encoding, messages: &[u8]) -> Result<u64, String> {
+    let mut count = 0;
     for reply in decode_replies(encoding, &Bytes::copy_from_slice(messages)) {
-        if let Some(error) = reply.map_err(|fault| fault.to_string())?.error {
+        let reply = reply.map_err(|fault| fault.to_string())?;
+        if let Some(error) = reply.error {
             return Err(format!("a publication was refused: {} ({})", error.message, error.code));
         }
+        count += u64::from(reply.id > 0);
     }
-    Ok(())
+    Ok(count)
 }

@@ -2,6 +2,8 @@
 
 use hdrhistogram::Histogram;
 
+use super::audience::Ear;
+use super::scan::Sequences;
 use crate::base::Moment;
 
 /// Publications that may be under way at once; more makes sense to nobody and would be counted
@@ -25,6 +27,7 @@ pub(super) struct Tally {
     repeats: u64,
     closed: u64,
     latency: Histogram<u64>,
+    scan: Sequences,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,28 +62,9 @@ impl Tally {
             gaps: 0,
             repeats: 0,
             closed: 0,
-            latency: Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3)
-                .expect("bounds and digits are in range"),
+            latency: histogram(),
+            scan: Sequences::new(),
         }
-    }
-
-    /// Whether another publication may be sent.
-    pub(super) fn has_room(&self) -> bool {
-        self.sent - self.complete < self.under_way.len() as u64
-    }
-
-    /// Everything that was sent was received.
-    pub(super) fn is_complete(&self) -> bool {
-        self.complete == self.sent
-    }
-
-    /// Counts a publication that is sent now; its number.
-    pub(super) fn send(&mut self, now: Moment) -> u64 {
-        assert!(self.has_room(), "publications are sent when there is room");
-        let number = self.sent;
-        *self.slot(number) = UnderWay { sent: now, received: 0 };
-        self.sent += 1;
-        number
     }
 
     /// A subscriber whose next number should be `expected` received `number`; what it should
@@ -106,20 +90,6 @@ impl Tally {
         number + 1
     }
 
-    /// A subscriber is gone; nobody waits for it from now on.
-    pub(super) fn close(&mut self) {
-        self.closed += 1;
-    }
-
-    /// Publications that every subscriber received, with all before them.
-    pub(super) fn complete(&self) -> u64 {
-        self.complete
-    }
-
-    pub(super) fn closed(&self) -> u64 {
-        self.closed
-    }
-
     pub(super) fn sums(&self) -> Sums {
         Sums {
             sent: self.sent,
@@ -143,6 +113,52 @@ impl Tally {
         let at = usize::try_from(number % window).expect("less than the window");
         &mut self.under_way[at]
     }
+}
+
+impl Ear for Tally {
+    /// The number that the subscriber should receive next.
+    type Memory = u64;
+
+    fn hear(&mut self, messages: &[u8], expected: &mut u64, now: Moment) -> Result<(), String> {
+        let mut rest = messages;
+        while let Some(number) = self.scan.take(&mut rest) {
+            *expected = self.receive(*expected, number, now);
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, now: Moment) -> u64 {
+        assert!(self.has_room(), "publications are sent when there is room");
+        let number = self.sent;
+        *self.slot(number) = UnderWay { sent: now, received: 0 };
+        self.sent += 1;
+        number
+    }
+
+    fn has_room(&self) -> bool {
+        self.sent - self.complete < self.under_way.len() as u64
+    }
+
+    fn complete(&self) -> u64 {
+        self.complete
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete == self.sent
+    }
+
+    fn close(&mut self) {
+        self.closed += 1;
+    }
+
+    fn closed(&self) -> u64 {
+        self.closed
+    }
+}
+
+/// Of nanoseconds.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LATENCY_MAX_NS, 3).expect("bounds and digits are in range")
 }
 
 /// A minute; what takes longer counts as that.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::json;
 
-use super::dice::Dice;
 use super::streets::{CornerId, Leg, Streets};
+use crate::cli::dice::Dice;
 use crate::geo::json::FixSpec;
 use crate::geo::{LatLng, Point};
 

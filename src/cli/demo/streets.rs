@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use serde::Deserialize;
 
-use super::dice::Dice;
+use crate::cli::dice::Dice;
 use crate::geo::{LatLng, Metres, Point};
 
 /// Central Gothenburg; what is in it is told in `geo-data/SOURCES.md`.

@@ -7,6 +7,7 @@ use tokio::net::TcpListener;
 
 use super::super::BenchCommand;
 use super::super::floor::serve;
+use super::super::pace::Rate;
 use super::super::report::Report;
 use super::*;
 use crate::client::tests::Served;
@@ -22,7 +23,7 @@ fn fan_out(words: &[&str]) -> Result<FanOutArgs, String> {
     let typed = Cli::try_parse_from([&["bench", "fan-out"], words].concat());
     match typed.map_err(|fault| fault.to_string())?.command {
         BenchCommand::FanOut(arguments) => Ok(arguments),
-        BenchCommand::Connections(_) | BenchCommand::Floor(_) => unreachable!("typed above"),
+        _ => unreachable!("typed above"),
     }
 }
 
@@ -120,8 +121,8 @@ async fn a_server_that_leaves_is_not_sound() {
 
 #[test]
 fn refuses_arguments_that_make_no_sense() {
-    assert_eq!(fan_out(&["--rate", "max"]).unwrap().load.rate, Rate(None));
-    assert_eq!(fan_out(&["--rate", "2.5"]).unwrap().load.rate, Rate(Some(2.5)));
+    assert_eq!(fan_out(&["--rate", "max"]).unwrap().load.pace.rate, Rate(None));
+    assert_eq!(fan_out(&["--rate", "2.5"]).unwrap().load.pace.rate, Rate(Some(2.5)));
     for words in [
         &["--rate", "0"][..],
         &["--rate", "-1"],

@@ -2,7 +2,8 @@
 
 use expect_test::expect;
 
-use super::super::fan_out::Rate;
+use super::super::audience::Ear;
+use super::super::pace::{PaceArgs, Rate};
 use super::super::tally::Tally;
 use super::*;
 use crate::base::Moment;
@@ -27,10 +28,7 @@ fn fan_out(sound: bool) -> FanOutReport {
     let load = LoadArgs {
         subscribers: 2,
         bytes: 200,
-        rate: Rate(Some(1.0)),
-        seconds: 2,
-        window: 4,
-        concurrency: 1,
+        pace: PaceArgs { rate: Rate(Some(1.0)), seconds: 2, window: 4, concurrency: 1 },
         channel: "bench".to_owned(),
     };
     let before = (sound.then(|| usage(100, 1024)), usage(0, 0));

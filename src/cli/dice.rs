@@ -1,4 +1,4 @@
-//! Repeatable chance: the same seed, the same city.
+//! Repeatable chance: the same seed, the same city and the same load.
 
 /// SplitMix64 (Steele, Lea, Flood 2014), the generator that Java calls `SplittableRandom`.
 #[derive(Clone, Debug)]
