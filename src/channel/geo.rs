@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::base::{Moment, SessionId, UnixMillis};
 use crate::channel::{Fix, Publication};
 use crate::geo::json::{self, FixSpec, PlaceFields};
-use crate::geo::{GeoError, Metres, Place, Point};
+use crate::geo::{Area, GeoError, Metres, Place, Point};
 
 /// What the publications of a geo channel are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,6 +103,11 @@ impl GeoOptions {
     /// The names of the fields that hold a place.
     pub(crate) fn fields(&self) -> PlaceFields<'_> {
         PlaceFields { lat: &self.lat, lng: &self.lng }
+    }
+
+    /// How far a place is from an area's centre, as it is told.
+    pub(crate) fn away(&self, place: &Place, area: &Area) -> Option<Metres> {
+        self.distance.shown(area.center()?.distance(&place.at))
     }
 
     /// A place as this namespace knows it.

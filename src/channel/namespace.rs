@@ -116,10 +116,14 @@ impl Namespaces {
         self.named.is_empty() && !self.without.options.keeps_history()
     }
 
+    /// The one of channels without a namespace too, which has no name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Namespace> {
+        self.named.values().chain([&self.without]).map(Arc::as_ref)
+    }
+
     /// Whether channels of any have areas.
     pub(crate) fn have_geography(&self) -> bool {
-        let all = self.named.values().chain([&self.without]);
-        all.into_iter().any(|namespace| namespace.options.geo.is_some())
+        self.all().any(|namespace| namespace.options.geo.is_some())
     }
 
     /// The namespace that a channel's name names; `None` where there is no such namespace.

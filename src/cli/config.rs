@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::files;
 use crate::config::{Config, Description, Fault, PREFIX, Source, Warning, describe};
 
 /// What `nearcast config` does.
@@ -70,8 +71,12 @@ pub(crate) fn run(
     match command {
         ConfigCommand::Check { config, json } => {
             let loaded = Config::load(config.as_deref(), environment);
-            let (faults, more, warnings) = match loaded {
-                Ok((_, warnings)) => (Vec::new(), 0, warnings),
+            let checked = loaded.and_then(|(config, warnings)| {
+                let (_zones, more) = files::zones(&config)?;
+                Ok([warnings, more].concat())
+            });
+            let (faults, more, warnings) = match checked {
+                Ok(warnings) => (Vec::new(), 0, warnings),
                 Err(faults) => (faults.faults, faults.more, Vec::new()),
             };
             let text = if *json {

@@ -6,6 +6,7 @@ mod bench;
 mod config;
 mod demo;
 mod dice;
+mod files;
 mod history;
 mod near;
 mod position;

@@ -11,13 +11,12 @@ use serde_json::json as object;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
-use super::{Outcome, complain, load, print};
+use super::{Outcome, complain, files, load, print};
 use crate::access::token::{KeyError, TokenVerifier};
 use crate::base::limits;
 use crate::channel::{GeoKind, GeoOptions, KeyRule, Namespace, NamespaceOptions, Namespaces};
 use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
-use crate::geo::{Zones, json};
 use crate::node::{Node, NodeOptions};
 use crate::server::{Addresses, Pages, Server};
 use crate::session::Context;
@@ -71,22 +70,6 @@ pub(super) fn on_all_cores(life: impl Future<Output = Outcome>) -> Outcome {
     outcome
 }
 
-/// The zones of the files that the configuration names.
-fn zones(files: &[String]) -> Result<Zones, String> {
-    let mut zones = Zones::default();
-    for file in files {
-        let fault = |why: &dyn std::fmt::Display| format!("geo.zone_files: {file}: {why}");
-        let text = std::fs::read(file).map_err(|error| fault(&error))?;
-        for (name, area) in json::features(&text).map_err(|error| fault(&error))? {
-            zones.set(name, Arc::new(area));
-        }
-    }
-    if zones.len() > limits::ZONES {
-        return Err(format!("geo.zone_files: {} zones; at most {}", zones.len(), limits::ZONES));
-    }
-    Ok(zones)
-}
-
 async fn serve(arguments: &ServeArgs, config: Config) -> Outcome {
     let mut signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -110,7 +93,10 @@ pub(super) async fn start(config: Config, pages: Pages) -> Result<Server, Outcom
         Outcome::Misused
     };
     let context = context(&config).map_err(|fault| misused(&fault))?;
-    let zones = zones(&config.zone_files).map_err(|fault| misused(&fault))?;
+    let (zones, warnings) = files::zones(&config).map_err(|faults| misused(&faults))?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let options = NodeOptions {
         lanes: config.server.lanes.unwrap_or_else(lanes),
         queue_bytes_max: config.server.queue_max_size,

@@ -213,9 +213,7 @@ impl<M: Mailbox> EventRoom<M> {
     }
 
     fn away(&self, viewer: &Viewer<M>, fan_out: &FanOut) -> Option<Metres> {
-        let place = fan_out.place()?;
-        let center = viewer.audience.area.center()?;
-        self.options.distance.shown(center.distance(&place.at))
+        self.options.away(fan_out.place()?, &viewer.audience.area)
     }
 
     fn index(&mut self, slot: u32, source: &AreaSource, area: Arc<Area>) {

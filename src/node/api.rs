@@ -15,7 +15,7 @@ use crate::channel::{
     Position, Publication, ServerCommand, ServerSubscribe,
 };
 use crate::engine::{EngineError, PresenceCounts, PublishOptions, Retention};
-use crate::geo::json::FixSpec;
+use crate::geo::json::{AreaLimits, AreaSpec, FixSpec};
 use crate::geo::{Area, Place};
 use crate::hub::LaneCounts;
 use crate::protocol::{ClientError, Disconnect, ErrorCode, is_json};
@@ -78,7 +78,12 @@ impl Node {
             ..Publication::default()
         };
         match geo {
-            Some(geo) => locate(&mut publication, geo, publish.place, publish.reach)?,
+            Some(geo) => {
+                locate(&mut publication, geo, publish.place, publish.reach)?;
+                if self.is_hidden(&publication, geo).await {
+                    return Ok(Position::default());
+                }
+            }
             None if publish.place.is_some() || publish.reach.is_some() => {
                 let why = "place: the channel's namespace has no geography";
                 return Err(ErrorCode::BadRequest.because(why));
@@ -96,18 +101,19 @@ impl Node {
         audience: Audience,
         options: ServerSubscribe,
     ) -> Result<usize, ClientError> {
-        let (channel, _) = self.channel(name)?;
+        let channel = self.subscribed(name, true)?;
         check_user(&audience)?;
         let command = ServerCommand::Subscribe { channel, options: Arc::new(options) };
         Ok(self.directory.tell(audience, command).await)
     }
 
+    /// Without a label, subscriptions with any label end as well.
     pub(crate) async fn unsubscribe(
         &self,
         name: &str,
         audience: Audience,
     ) -> Result<usize, ClientError> {
-        let (channel, _) = self.channel(name)?;
+        let channel = self.subscribed(name, false)?;
         check_user(&audience)?;
         Ok(self.directory.tell(audience, ServerCommand::Unsubscribe { channel }).await)
     }
@@ -178,7 +184,37 @@ impl Node {
         NodeInfo { sessions: self.directory.counts().await, lanes: self.lanes.counts().await }
     }
 
+    /// A channel with its namespace; where a client's label follows its name, without it.
     pub(super) fn channel(&self, name: &str) -> Result<(Channel, Arc<Namespace>), ClientError> {
+        let (channel, namespace) = self.full_channel(name)?;
+        match name.split_once('@').filter(|_| namespace.options.geo.is_some()) {
+            Some((base, _)) => {
+                let base = Channel::parse(base);
+                Ok((base.map_err(|fault| ErrorCode::BadRequest.because(fault))?, namespace))
+            }
+            None => Ok((channel, namespace)),
+        }
+    }
+
+    /// A channel as a subscription names it. The server gives one to a client only with an area.
+    fn subscribed(&self, name: &str, begins: bool) -> Result<Channel, ClientError> {
+        let (channel, namespace) = self.full_channel(name)?;
+        if begins && let Some(geo) = &namespace.options.geo {
+            let limits = AreaLimits { radius_min: geo.radius_min, radius_max: geo.radius_max };
+            let label = name.split_once('@').map(|(_, label)| label);
+            match label.and_then(|label| AreaSpec::of_label(label, &limits)) {
+                Some(area) => drop(area.map_err(|fault| ErrorCode::BadRequest.because(fault))?),
+                None => {
+                    let why = "channel: a geo channel wants an area as its label: \
+                               @near:lat,lng,radius_m, @h3:cell or @zone:name";
+                    return Err(ErrorCode::BadRequest.because(why));
+                }
+            }
+        }
+        Ok(channel)
+    }
+
+    fn full_channel(&self, name: &str) -> Result<(Channel, Arc<Namespace>), ClientError> {
         let channel = Channel::parse(name).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
         let context = self.context();
         let namespace = context.namespaces.find(name).cloned();

@@ -51,6 +51,7 @@ enum Message {
     Exit(SessionId, String),
     Tell(Audience, ServerCommand, oneshot::Sender<usize>),
     Remember(Owner, u64, AreaSource, Moment),
+    ForgetArea(Owner),
     Recall(Owner, u64, Moment, oneshot::Sender<Option<AreaSource>>),
     Counts(oneshot::Sender<DirectoryCounts>),
     /// Nobody enters from here on; answers with everyone who is there.
@@ -92,6 +93,11 @@ impl Directory {
         drop(self.0.send(Message::Remember(owner, asked, area, now)).await);
     }
 
+    /// Forgets the area that was kept.
+    pub(super) async fn forget_area(&self, owner: Owner) {
+        drop(self.0.send(Message::ForgetArea(owner)).await);
+    }
+
     /// The area that was kept.
     pub(super) async fn recall(&self, owner: Owner, asked: u64, now: Moment) -> Option<AreaSource> {
         self.ask(|reply| Message::Recall(owner, asked, now, reply)).await.flatten()
@@ -124,6 +130,7 @@ async fn run(mut inbox: mpsc::Receiver<Message>, mut sessions: Sessions) {
                 answer(reply, sessions.tell(&audience, &command));
             }
             Message::Remember(owner, asked, area, now) => areas.remember(owner, asked, area, now),
+            Message::ForgetArea(owner) => areas.forget(&owner),
             Message::Recall(owner, asked, now, reply) => {
                 answer(reply, areas.recall(&owner, asked, now));
             }

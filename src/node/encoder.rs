@@ -48,7 +48,7 @@ impl Encoder for SharedEncoder {
         away: Metres,
     ) -> PushBody {
         let mut told = publication.clone();
-        told.tags.insert("distance_m".to_owned(), format!("{:.1}", away.0));
+        wire::note_distance(&mut told.tags, away);
         let kind = EventKind::Publication { publication: Arc::new(told), epoch: "".into() };
         encode(encoding, &kind)
     }

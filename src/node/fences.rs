@@ -6,9 +6,11 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tracing::debug;
 
+use crate::base::UnixMillis;
 use crate::channel::{Channel, Fence, Publication};
 use crate::clock::Clock;
 use crate::engine::{Broker, PublishOptions, Retention};
+use crate::geo::json::Shown;
 use crate::hooks::Webhooks;
 use crate::hub::FenceNotice;
 use crate::session::{Context, wire};
@@ -52,7 +54,8 @@ pub(super) async fn publish(
     mut webhooks: Webhooks,
 ) {
     while let Some(Told { fence, channel, notice }) = told.recv().await {
-        let data = result(&fence, &channel, &notice);
+        let now = clock.now();
+        let data = result(&fence, &channel, &notice, now.unix);
         if let Some(address) = &fence.webhook {
             webhooks.send(address, data.clone());
         }
@@ -65,20 +68,22 @@ pub(super) async fn publish(
         let publication = Publication { data, ..Publication::default() };
         let retention = Retention::of(&namespace.options);
         let options = PublishOptions { retention, ..PublishOptions::default() };
-        if let Err(error) = broker.publish(results, publication, options, clock.now()).await {
+        if let Err(error) = broker.publish(results, publication, options, now).await {
             debug!(%error, fence = &*fence.name, "a result was not published");
         }
     }
 }
 
 /// What is told of a fence: the object as subscribers see it, with the fence and its channel.
-fn result(fence: &Fence, channel: &Channel, notice: &FenceNotice) -> Bytes {
+fn result(fence: &Fence, channel: &Channel, notice: &FenceNotice, told_at: UnixMillis) -> Bytes {
     let FenceNotice { object, happening, reason } = notice;
-    let head = serde_json::json!({ "fence": &*fence.name, "channel": channel.as_str() });
+    let head = serde_json::json!({
+        "fence": &*fence.name, "channel": channel.as_str(), "told_ms": told_at.0,
+    });
     let mut json = head.to_string().into_bytes();
     let shown = wire::shown(object, (Some(happening.name()), Some(reason.name())), None);
     let mut rest = Vec::with_capacity(192);
-    shown.write(&mut rest);
+    Shown { tags: Some(&object.fix.tags), ..shown }.write(&mut rest);
     // Two objects become one: the brace between them goes.
     json.pop();
     json.push(b',');

@@ -30,6 +30,15 @@ impl Node {
         found.unwrap_or_else(|| Ok((Vec::new(), false)))
     }
 
+    /// Whether an event is where its namespace shows nothing: it goes no further.
+    pub(super) async fn is_hidden(&self, event: &Publication, options: &GeoOptions) -> bool {
+        let Some(place) = event.place.as_deref().filter(|_| !options.hide.is_empty()) else {
+            return false;
+        };
+        let zones = self.zones.all().await;
+        options.hide.iter().filter_map(|name| zones.find(name)).any(|zone| zone.has(place))
+    }
+
     /// Names of the zones that contain a place.
     pub(super) async fn zones_at(&self, at: Point) -> Vec<Arc<str>> {
         self.zones.all().await.at(&at)

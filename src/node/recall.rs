@@ -43,6 +43,11 @@ impl MovedAreas {
         }
     }
 
+    /// The client wants it no more.
+    pub(super) fn forget(&mut self, owner: &Owner) {
+        self.areas.remove(owner);
+    }
+
     /// The area that the owner gave the channel, if it asks for the channel as it did then.
     pub(super) fn recall(&mut self, owner: &Owner, asked: u64, now: Moment) -> Option<AreaSource> {
         self.expire(now);
@@ -108,6 +113,9 @@ mod tests {
         areas.remember(owner("ada"), 1, zone("a"), at(0));
         assert_eq!(areas.recall(&owner("ada"), 2, at(1)), None);
         assert_eq!(areas.recall(&owner("ada"), 1, at(2)), None, "it was given up");
+        areas.remember(owner("ada"), 1, zone("a"), at(3));
+        areas.forget(&owner("ada"));
+        assert_eq!(areas.recall(&owner("ada"), 1, at(4)), None);
     }
 
     #[test]

@@ -153,6 +153,9 @@ impl Asker {
                 let owner = Owner { user, device, channel };
                 node.directory.remember(owner, asked, area, node.clock.moment()).await;
             }
+            Request::ForgetArea { user, device, channel } => {
+                node.directory.forget_area(Owner { user, device, channel }).await;
+            }
             Request::MoveArea { channel, sub, area, token } => {
                 let of = Subscriber { channel: channel.clone(), session, sub };
                 let change = AreaChange::Moved { area, token };
@@ -215,6 +218,13 @@ impl Asker {
     }
 
     async fn publish(&self, channel: &Channel, publication: Publication) -> Answer {
+        let context = self.node.context();
+        let namespace = context.namespaces.find(channel.as_str());
+        if let Some(geo) = namespace.and_then(|namespace| namespace.options.geo.as_ref())
+            && self.node.is_hidden(&publication, geo).await
+        {
+            return Answer::Published;
+        }
         let options = PublishOptions { retention: self.retention(channel), ..Default::default() };
         let now = self.node.clock.now();
         let published = self.node.broker.publish(channel, publication, options, now).await;

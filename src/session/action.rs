@@ -139,6 +139,12 @@ pub(crate) enum Request {
         asked: u64,
         area: AreaSource,
     },
+    /// The client gave the channel up, and with it the area that was kept.
+    ForgetArea {
+        user: String,
+        device: String,
+        channel: Channel,
+    },
     /// Gives a subscription another area; the lane says `Moved` through the mailbox.
     MoveArea {
         channel: Channel,

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-
 use super::action::{Actions, Request};
 use super::answer::Expected;
 use super::subscription::{JoinAnswer, seconds_until};
@@ -82,8 +80,9 @@ impl Session {
         let single_connection =
             options.personal_channel.as_ref().is_some_and(|personal| personal.single_connection)
                 && !self.identity.user.is_empty();
-        if let Some(device) = device_of(&request.data) {
-            self.whereabouts_mut().device = device;
+        if let Err(error) = self.take_device(&request.data) {
+            self.phase = Phase::Refused;
+            return self.fail(id, error, actions);
         }
         self.phase = Phase::Connecting(Box::new(Connecting {
             id,
@@ -219,13 +218,6 @@ impl Session {
             self.obey(command, now, actions);
         }
     }
-}
-
-/// `device` of the connect data, which names the device for areas that outlive a reconnect.
-fn device_of(data: &Bytes) -> Option<String> {
-    let data = crate::geo::json::parse(data).ok()?;
-    let device = data.get("device")?.as_str()?;
-    Some(device.chars().take(limits::DEVICE_CHARACTERS).collect())
 }
 
 fn from_token(options: SubscribeOptions) -> ServerSubscribe {

@@ -20,7 +20,7 @@ impl Session {
     /// The lane has the subscription, and in an object channel shows what is in the area.
     pub(super) fn joined(&mut self, sub: SubId, at: Start, now: Now, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        let joining = subscription.joining.as_deref().expect("a lane says joined once");
+        let joining = subscription.joining.as_deref_mut().expect("a lane says joined once");
         let audience = match (at, &mut subscription.viewing) {
             (Start::Events(audience), _) => Some(audience),
             (Start::Objects(snapshot), Some(viewing)) => {
@@ -29,6 +29,7 @@ impl Session {
             }
             (Start::Objects(_) | Start::Plain, _) => None,
         };
+        joining.audience.clone_from(&audience);
         if !subscription.traits.positioned {
             return self.positioned(sub, Some(HistoryPage::default()), now, actions);
         }
@@ -55,7 +56,7 @@ impl Session {
         let joining = subscription.joining.as_deref_mut().expect("positioned before it is live");
         let recovery = joining.recovery.take();
         let answer = joining.answer.take().expect("a subscribe is answered once");
-        let tags = joining.tags.take();
+        let (tags, audience) = (joining.tags.take(), joining.audience.take());
         let Some(page) = page else {
             return self.refuse(sub, answer, ErrorCode::Internal.into(), actions);
         };
@@ -63,14 +64,23 @@ impl Session {
         let mut result = subscription.result(&page, now);
         Self::show(subscription, first_page, &mut result);
         let (delta, encoding) = (subscription.traits.delta, self.origin.encoding);
-        let replay = |one: &Publication| match &tags {
-            Some(tags) if !tags.passes(&one.tags) => None,
-            _ if delta => Some(wire::whole(encoding, one)),
-            _ => Some(wire::publication(one)),
+        let viewing = subscription.viewing.as_deref();
+        let replay = |one: &Publication| {
+            if tags.as_ref().is_some_and(|tags| !tags.passes(&one.tags)) {
+                return None;
+            }
+            let mut told = if delta { wire::whole(encoding, one) } else { wire::publication(one) };
+            let away = viewing.zip(audience.as_deref());
+            if let Some(away) = away.and_then(|(viewing, audience)| viewing.away(one, audience)) {
+                wire::note_distance(&mut told.tags, away);
+            }
+            Some(told)
         };
+        let knows_area = viewing.is_none_or(|viewing| viewing.knows_area(audience.as_deref()));
         if let Some(wanted) = recovery {
             let (asked, reject) = (wanted.asked, wanted.reject_lost && wanted.asked);
-            let recovered = fill(&mut result, wanted, page, limit, replay);
+            let recovered = fill(&mut result, wanted, page, limit, replay) && knows_area;
+            result.recovered = recovered;
             if asked {
                 actions.notes.push(Note::Recovered(recovered));
             }

@@ -2,7 +2,7 @@
 
 use super::action::{Actions, Note};
 use super::geo::Telling;
-use super::subscription::{JoinAnswer, Side};
+use super::subscription::{JoinAnswer, Side, Subscription};
 use super::{Phase, Session};
 use crate::base::{Now, SubId, UnixMillis, limits};
 use crate::channel::{EpochTag, Mail, PushBody, ServerCommand};
@@ -137,8 +137,9 @@ impl Session {
                 self.subscribe_by_server(channel, &options, answer, now, actions);
             }
             ServerCommand::Unsubscribe { channel } => {
-                let found = self.subscriptions.find(channel.as_str()).map(|one| one.id);
-                if let Some(sub) = found {
+                let named = |one: &&Subscription| one.channel == channel || *one.base() == channel;
+                let found = self.subscriptions.iter().filter(named).map(|one| one.id);
+                for sub in found.collect::<Vec<_>>() {
                     self.unsubscribe_by_server(sub, actions);
                 }
             }

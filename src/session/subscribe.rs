@@ -259,6 +259,7 @@ impl Session {
                 answer: Some(answer),
                 recovery,
                 tags,
+                audience: None,
                 page,
                 buffer: Vec::new(),
                 buffered_bytes: 0,
@@ -277,10 +278,9 @@ impl Session {
     /// The area that the client gave the channel before it came back, where it may have given one.
     fn recall(&self, channel: &Channel, viewing: Option<&Viewing>) -> Option<Request> {
         let viewing = viewing.filter(|viewing| viewing.can_move())?;
-        let (user, device) = (self.identity.user.clone(), self.device().to_owned());
-        let known = !user.is_empty() || !device.is_empty();
+        let (user, device) = self.known_device()?;
         let channel = channel.clone();
-        known.then(|| Request::Recall { user, device, channel, asked: viewing.asked() })
+        Some(Request::Recall { user, device, channel, asked: viewing.asked() })
     }
 
     /// What was remembered is here.

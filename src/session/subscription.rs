@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::geo::Viewing;
 use crate::base::{Moment, Now, SubId, UnixMillis};
-use crate::channel::{Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, TagFilter};
+use crate::channel::{
+    Audience, Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, TagFilter,
+};
 use crate::protocol::PushTarget;
 
 /// One subscription of the session.
@@ -66,6 +68,8 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     /// What is recovered must pass it.
     pub(super) tags: Option<Arc<TagFilter>>,
+    /// Of an area of events, as the lane has it.
+    pub(super) audience: Option<Arc<Audience>>,
     /// Of a map: objects in the first page.
     pub(super) page: usize,
     pub(super) buffer: Vec<(EpochTag, PushBody)>,

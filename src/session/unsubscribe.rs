@@ -18,6 +18,9 @@ impl Session {
         self.channel(&request.channel)?;
         let found = self.subscriptions.find(&request.channel).map(|one| one.id);
         if let Some(subscription) = found.and_then(|sub| self.subscriptions.remove(sub)) {
+            if subscription.viewing.as_ref().is_some_and(|viewing| viewing.is_moved()) {
+                self.forget_area(subscription.channel.clone(), actions);
+            }
             self.leave(subscription, actions);
         }
         let unsubscribe = Some(UnsubscribeResult::default());

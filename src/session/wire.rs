@@ -1,5 +1,6 @@
 //! Domain values as the protocol writes them, and back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -108,7 +109,13 @@ pub(crate) fn page(publications: &[Arc<Publication>]) -> Vec<protocol::Publicati
         .collect()
 }
 
-/// An object as deliveries show it, with the names of an event and its reason.
+/// Where a geo channel keeps the distance of an event from an area's centre.
+pub(crate) fn note_distance(tags: &mut BTreeMap<String, String>, away: Metres) {
+    tags.insert("distance_m".to_owned(), format!("{:.1}", away.0));
+}
+
+/// An object as deliveries show it, with the names of an event and its reason. Its tags are the
+/// publication's.
 pub(crate) fn shown<'a>(
     object: &'a Object,
     (event, reason): (Option<&'a str>, Option<&'a str>),
@@ -126,5 +133,7 @@ pub(crate) fn shown<'a>(
         speed_mps: fix.speed_mps,
         heading_deg: fix.heading_deg,
         time_ms: fix.time.map(|time| time.0),
+        suspect: object.suspect,
+        tags: None,
     }
 }

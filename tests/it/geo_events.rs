@@ -31,6 +31,12 @@ geo = { kind = "events" }
 name = "coarse"
 geo = { kind = "events", snap = 7 }
 [[channel.namespaces]]
+name = "hidden"
+history_size = 100
+history_ttl = "300s"
+allow_history_for_client = true
+geo = { kind = "events", hide = ["cities/DE/berlin"] }
+[[channel.namespaces]]
 name = "drivers"
 presence = true
 [channel.namespaces.geo]
@@ -241,7 +247,7 @@ async fn where_and_area_hold_together_and_distances_are_told_on_request() {
     let mut data = near(52.52, 13.405, 1500.0);
     data["where"] = json!({"key": "kind", "cmp": "eq", "val": "fire"});
     data["distance"] = json!(true);
-    view(&mut client, "alerts:city", data).await;
+    let epoch = view(&mut client, "alerts:city", data).await["epoch"].take();
     for (n, kind) in [(1, "flood"), (2, "fire")] {
         let data = json!({"lat": 52.52, "lng": 13.405, "n": n});
         let body = json!({"channel": "alerts:city", "data": data, "tags": {"kind": kind}});
@@ -250,6 +256,15 @@ async fn where_and_area_hold_together_and_distances_are_told_on_request() {
     let push = client.message().await;
     assert_eq!(push["push"]["pub"]["data"]["n"], 2, "{push}");
     assert_eq!(push["push"]["pub"]["tags"]["distance_m"], "0.0");
+    let mut late = Client::connect(&node).await;
+    let mut data = near(52.521, 13.405, 1500.0);
+    data["distance"] = json!(true);
+    let back = json!({"channel": "alerts:city", "data": data, "recover": true, "offset": 1,
+                      "epoch": epoch});
+    let reply = late.ask(json!({"subscribe": back})).await;
+    let recovered = &reply["subscribe"]["publications"][0];
+    assert_eq!(recovered["data"]["n"], 2, "{reply}");
+    assert_eq!(recovered["tags"]["distance_m"], "111.2", "{reply}");
 }
 
 #[tokio::test]
@@ -270,6 +285,100 @@ async fn a_moved_area_outlives_a_reconnect_of_its_user() {
     publish(&node, "alerts:city", json!({"lat": 53.0, "lng": 13.0, "n": 2})).await;
     assert_eq!(client.publication().await["n"], 2);
     assert_eq!(other.publication().await["n"], 1);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_a_moved_area_is_told_and_whoever_left_it_begins_anew() {
+    let node = start().await;
+    let channel = "drivers:city@map";
+    let moved = json!({"channel": channel, "area": near(53.0, 13.0, 500.0)});
+    let mut client = Client::connect_as(&node, "ada").await;
+    let begun = view(&mut client, channel, near(52.0, 13.0, 500.0)).await;
+    assert_eq!(begun["data"], json!({"objects": []}));
+    call(&mut client, "geo.move", moved.clone()).await;
+    drop(client);
+    let mut client = Client::connect_as(&node, "ada").await;
+    let begun = view(&mut client, channel, near(52.0, 13.0, 500.0)).await;
+    assert_eq!(begun["data"], json!({"objects": [], "moved": true}));
+    client.ask(json!({"unsubscribe": {"channel": channel}})).await;
+    let begun = view(&mut client, channel, near(52.0, 13.0, 500.0)).await;
+    assert_eq!(begun["data"], json!({"objects": []}));
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_says_where_it_is_as_it_connects() {
+    let node = start().await;
+    let follow = json!({"follow": "me", "radius_m": 500});
+    let here = json!({"data": {"position": {"lat": 52.0, "lng": 13.0}}});
+    let mut client = Client::open(&node).await;
+    client.enter(here.clone()).await;
+    let joined = view(&mut client, "alerts:me", follow.clone()).await;
+    drop(client);
+    publish(&node, "alerts:me", json!({"lat": 52.0, "lng": 13.0, "n": 1})).await;
+    let back = json!({"subscribe": {
+        "channel": "alerts:me", "data": follow, "recover": true, "epoch": joined["epoch"],
+    }});
+    let mut client = Client::open(&node).await;
+    client.enter(here).await;
+    let reply = client.ask(back.clone()).await;
+    assert_eq!(reply["subscribe"]["recovered"], true, "{reply}");
+    assert_eq!(reply["subscribe"]["publications"][0]["data"]["n"], 1, "{reply}");
+    publish(&node, "alerts:me", json!({"lat": 52.0, "lng": 13.0, "n": 2})).await;
+    assert_eq!(client.publication().await["n"], 2);
+    let mut nowhere = Client::connect(&node).await;
+    let reply = nowhere.ask(back).await;
+    assert_eq!(reply["subscribe"]["was_recovering"], true, "{reply}");
+    assert_ne!(reply["subscribe"]["recovered"], true, "nobody knows of which area: {reply}");
+    let mut wrong = Client::open(&node).await;
+    let connect = json!({"connect": {"data": {"position": {"lat": 95, "lng": 13.0}}}});
+    let fault = refused(&mut wrong, connect).await;
+    assert!(fault.contains("data.position.lat: 95"), "{fault}");
+}
+
+#[tokio::test]
+async fn what_happens_in_a_hidden_zone_is_neither_told_nor_kept() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    view(&mut client, "hidden:a", near(52.0, 13.0, 100_000.0)).await;
+    let event = |n: u32, lat: f64| json!({"lat": lat, "lng": 13.4, "n": n});
+    publish(&node, "hidden:a", event(1, 52.0)).await;
+    publish(&node, "hidden:a", event(2, 52.52)).await;
+    let data = event(3, 52.525);
+    client.ask(json!({"publish": {"channel": "hidden:a", "data": data}})).await;
+    publish(&node, "hidden:a", event(4, 52.1)).await;
+    assert_eq!(client.publication().await["n"], 1);
+    assert_eq!(client.publication().await["n"], 4);
+    let page = client.ask(json!({"history": {"channel": "hidden:a", "limit": 10}})).await;
+    let numbers = page["history"]["publications"].as_array().unwrap().iter();
+    assert_eq!(numbers.map(|one| &one["data"]["n"]).collect::<Vec<_>>(), [1, 4]);
+}
+
+#[tokio::test]
+async fn the_server_api_takes_a_label_for_what_it_is() {
+    let node = start().await;
+    let mut client = Client::connect_as(&node, "ada").await;
+    for label in ["a", "b"] {
+        view(&mut client, &format!("alerts:city@{label}"), near(52.0, 13.0, 500.0)).await;
+    }
+    publish(&node, "alerts:city@a", json!({"lat": 52.0, "lng": 13.0, "n": 1})).await;
+    let told = [client.message().await, client.message().await];
+    for push in &told {
+        assert_eq!(push["push"]["pub"]["data"]["n"], 1, "{push}");
+    }
+    assert_ne!(told[0]["push"]["channel"], told[1]["push"]["channel"]);
+    node.api("unsubscribe", &json!({"user": "ada", "channel": "alerts:city"})).await;
+    for _ in 0..2 {
+        let push = client.message().await;
+        assert!(push["push"]["unsubscribe"].is_object(), "{push}");
+    }
+    let subscribe = |channel: &str| json!({"user": "ada", "channel": channel});
+    let answer = node.ask_api("subscribe", &subscribe("alerts:city")).await;
+    assert_eq!(answer["error"]["code"], 107, "{answer}");
+    let answer = node.ask_api("subscribe", &subscribe("alerts:city@near:95,1,5")).await;
+    assert_eq!(answer["error"]["code"], 107, "{answer}");
+    node.api("subscribe", &subscribe("alerts:city@near:52,13,500")).await;
+    let push = client.message().await;
+    assert_eq!(push["push"]["channel"], "alerts:city@near:52,13,500", "{push}");
 }
 
 #[tokio::test]

@@ -80,6 +80,22 @@ async fn a_moved_view_answers_with_what_it_added_and_removed() {
 }
 
 #[tokio::test]
+async fn lists_of_objects_have_their_tags() {
+    let node = start().await;
+    let fix = json!({"channel": "drivers:city", "key": "a", "lat": 52.0, "lng": 13.0,
+                     "tags": {"kind": "bike"}});
+    node.api("geo_set", &fix).await;
+    let mut client = Client::connect(&node).await;
+    let begun = view(&mut client, "drivers:city", near(52.0, 13.0, 500.0)).await;
+    let ask = json!({"channel": "drivers:city", "area": near(52.0, 13.0, 500.0)});
+    let found = call(&mut client, "geo.nearby", ask.clone()).await;
+    let backend = node.api("geo_nearby", &ask).await;
+    for list in [&begun["data"], &found, &backend] {
+        assert_eq!(list["objects"][0]["tags"], json!({"kind": "bike"}), "{list}");
+    }
+}
+
+#[tokio::test]
 async fn a_map_is_paged_and_then_kept() {
     let node = start().await;
     for number in 0..250 {
@@ -311,6 +327,7 @@ async fn a_fence_of_the_server_tells_a_channel() {
     node.api("fence_set", &fence).await;
     let told = client.publication().await;
     assert_eq!([&told["fence"], &told["event"], &told["key"]], ["depot", "enter", "still"]);
+    assert!(told["told_ms"].as_u64().is_some_and(|at| at > 1_700_000_000_000), "{told}");
     set(&node, "drivers:city", "a", 53.0, 13.0).await;
     set(&node, "drivers:city", "a", 52.0, 13.0).await;
     assert_eq!(client.publication().await["event"], "enter");

@@ -1,5 +1,7 @@
 //! What is shown of objects.
 
+use std::collections::BTreeMap;
+
 use crate::geo::point::{LatLng, Metres};
 
 /// An object as JSON. Members that are not there are left out.
@@ -17,6 +19,10 @@ pub(crate) struct Shown<'a> {
     pub(crate) speed_mps: Option<f64>,
     pub(crate) heading_deg: Option<f64>,
     pub(crate) time_ms: Option<u64>,
+    /// Time or speed are not to be believed.
+    pub(crate) suspect: bool,
+    /// Where nothing beside the object carries them.
+    pub(crate) tags: Option<&'a BTreeMap<String, String>>,
 }
 
 impl Shown<'_> {
@@ -51,6 +57,14 @@ impl Shown<'_> {
         if let Some(distance) = self.distance {
             member(out, "distance_m");
             write_number(out, (distance.0 * 10.0).round() / 10.0);
+        }
+        if self.suspect {
+            member(out, "suspect");
+            out.extend(b"true");
+        }
+        if let Some(tags) = self.tags.filter(|tags| !tags.is_empty()) {
+            member(out, "tags");
+            serde_json::to_writer(&mut *out, tags).expect("a vector takes every string");
         }
         if !self.data.is_empty() {
             member(out, "data");

@@ -309,7 +309,7 @@ proptest! {
         let shown = Shown {
             event: Some("enter"), key: Some(&key), at, reason: Some("moved"),
             data: br#"{"a":[1]}"#, distance: Some(Metres(12.34)), accuracy: None,
-            speed_mps: Some(1.0), heading_deg: None, time_ms: Some(5),
+            speed_mps: Some(1.0), heading_deg: None, time_ms: Some(5), suspect: false, tags: None,
         };
         let mut json = Vec::new();
         shown.write(&mut json);

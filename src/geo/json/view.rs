@@ -60,6 +60,20 @@ impl ViewSpec {
         }
     }
 
+    /// Refuses what says how objects are told where there are none.
+    pub(crate) fn check_kind(&self, has_objects: bool) -> Result<(), GeoError> {
+        let of_objects = [
+            ("detect", self.detect.is_some()),
+            ("limit", self.limit.is_some()),
+            ("max_hz", self.max_hz.is_some()),
+            ("min_move_m", self.min_move.is_some()),
+        ];
+        match of_objects.into_iter().find(|(_, is_there)| *is_there && !has_objects) {
+            Some((name, _)) => Err(GeoError::new(name, "only in a channel of objects")),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn parse(data: &[u8], limits: &AreaLimits) -> Result<Self, GeoError> {
         if is_nothing(data) {
             return Err(GeoError::new("data", "missing: a geo channel wants an area"));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use super::Whereabouts;
 use super::rpc::Call;
@@ -10,9 +11,9 @@ use super::subscribe::Named;
 use crate::access::token::Operation;
 use crate::base::{Now, SubId, limits};
 use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule};
-use crate::geo::json::FixSpec;
+use crate::geo::json::{self, Fields, FixSpec};
 use crate::geo::{GeoError, Point};
-use crate::protocol::{ErrorCode, PublishRequest};
+use crate::protocol::{ClientError, ErrorCode, PublishRequest};
 use crate::session::action::{Actions, Note, Request};
 use crate::session::answer::Expected;
 use crate::session::{Failure, Session};
@@ -102,11 +103,11 @@ impl Session {
         Ok(options.clone())
     }
 
-    fn check_place(&self, at: &Point) -> Result<(), Failure> {
+    fn check_place(&self, at: &Point) -> Result<(), ClientError> {
         match self.geo_bounds().and_then(|bounds| bounds.within.as_ref()) {
             Some(within) if !within.contains(at) => {
                 let why = "lat, lng: outside of what the token allows";
-                Err(ErrorCode::PermissionDenied.because(why).into())
+                Err(ErrorCode::PermissionDenied.because(why))
             }
             _ => Ok(()),
         }
@@ -175,8 +176,26 @@ impl Session {
         self.whereabouts.get_or_insert_default()
     }
 
+    /// What connect data say of the device: `device`, its name, and `position`, where it is. They
+    /// are the application's, so what has another form is its own.
+    pub(in crate::session) fn take_device(&mut self, data: &Bytes) -> Result<(), ClientError> {
+        let Some(data) = json::parse(data).ok().filter(Value::is_object) else { return Ok(()) };
+        if let Some(device) = data["device"].as_str() {
+            let device = device.chars().take(limits::DEVICE_CHARACTERS).collect();
+            self.whereabouts_mut().device = device;
+        }
+        let is_place = ["lat", "lng"].iter().any(|name| data["position"].get(name).is_some());
+        if is_place && self.context.namespaces.have_geography() {
+            let at = Fields::any(&data).and_then(|data| data.need_point("position"));
+            let at = at.map_err(|fault| ErrorCode::BadRequest.because(fault.within("data")))?;
+            self.check_place(&at)?;
+            self.whereabouts_mut().position = Some(at);
+        }
+        Ok(())
+    }
+
     /// Names the device, from the connect data; empty for none.
-    pub(in crate::session) fn device(&self) -> &str {
+    pub(super) fn device(&self) -> &str {
         self.whereabouts.as_ref().map_or("", |known| &known.device)
     }
 

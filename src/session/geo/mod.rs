@@ -29,7 +29,7 @@ pub(super) struct Whereabouts {
     /// Channels whose objects go with the session.
     owned: BTreeSet<Channel>,
     /// Names the device for areas that outlive a reconnect: `device` of the connect data.
-    pub(super) device: String,
+    device: String,
     /// The last centre that it asked for in each channel that limits how fast it may travel. Where
     /// there are too many the oldest is forgotten: a client that connects anew begins anew as well.
     centers: BTreeMap<Channel, (Point, Moment)>,

@@ -52,15 +52,20 @@ impl Session {
             .options
             .publish_debounce
             .map_or(0, |least| u32::try_from(least.as_millis()).unwrap_or(u32::MAX));
+        let moved = [("moved", "true".to_owned())];
+        let moved = if viewing.is_moved() { &moved[..] } else { &[] };
         if !viewing.has_objects() {
             viewing.backlog.is_held = false;
+            if viewing.is_moved() {
+                result.data = Bytes::from_static(b"{\"moved\":true}");
+            }
             return;
         }
         match viewing.form {
             Form::Stream => {
                 let page = viewing.backlog.next_page(viewing.options.snapshot_page);
                 viewing.backlog.is_held = false;
-                result.data = object_list(&page, &[]);
+                result.data = object_list(&page, moved);
             }
             Form::Map => show_page(viewing, first_page, result),
         }
@@ -285,7 +290,8 @@ pub(crate) fn object_list(objects: &[Sighting], more: &[(&str, String)]) -> Byte
         if index > 0 {
             json.push(b',');
         }
-        shown(&one.object, (None, None), one.distance).write(&mut json);
+        let shown = shown(&one.object, (None, None), one.distance);
+        Shown { tags: Some(&one.object.fix.tags), ..shown }.write(&mut json);
     }
     json.push(b']');
     for (name, value) in more {

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::objects::{error_of, object_list};
 use super::subscribe::Named;
+use super::viewing::AreaOrigin;
 use crate::access::token::Operation;
 use crate::base::{Now, limits};
 use crate::channel::{AreaSource, Channel, GeoOptions, ObjectQuery, Refusal, Sighting};
@@ -89,7 +90,7 @@ impl Session {
         };
         let sub = subscription.id;
         let viewing = subscription.viewing.as_mut().ok_or_else(no_geography)?;
-        if viewing.is_named {
+        if !viewing.can_move() {
             let why = "channel: its label is the area, which cannot be moved";
             return Err(ErrorCode::BadRequest.because(why).into());
         }
@@ -105,6 +106,7 @@ impl Session {
         let token = viewing.tokens;
         viewing.moves.push_back((token, id));
         let before = std::mem::replace(&mut viewing.source, source.clone());
+        viewing.origin = AreaOrigin::Moved;
         let asked = viewing.asked;
         let channel = named.base.clone();
         self.refollow(sub, &channel, Some(&before), Some(&source), actions);
@@ -116,12 +118,22 @@ impl Session {
 
     /// Keeps a moved area for when the same user comes back on the same device.
     fn remember(&mut self, channel: Channel, asked: u64, area: AreaSource, actions: &mut Actions) {
-        let (user, device) = (self.identity.user.clone(), self.device().to_owned());
-        if user.is_empty() && device.is_empty() {
-            return;
-        }
+        let Some((user, device)) = self.known_device() else { return };
         let remember = Request::Remember { user, device, channel, asked, area };
         self.request(remember, Expected::Nothing, actions);
+    }
+
+    /// The client left the channel itself: it begins anew with whatever it asks for next.
+    pub(in crate::session) fn forget_area(&mut self, channel: Channel, actions: &mut Actions) {
+        let Some((user, device)) = self.known_device() else { return };
+        let forget = Request::ForgetArea { user, device, channel };
+        self.request(forget, Expected::Nothing, actions);
+    }
+
+    /// The user, and the device where it has a name; `None` for somebody who could be anybody.
+    pub(in crate::session) fn known_device(&self) -> Option<(String, String)> {
+        let (user, device) = (self.identity.user.clone(), self.device().to_owned());
+        (!user.is_empty() || !device.is_empty()).then_some((user, device))
     }
 
     fn nearby(

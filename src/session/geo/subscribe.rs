@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::backlog::{Backlog, Pace};
-use super::viewing::Viewing;
+use super::viewing::{AreaOrigin, Viewing};
 use crate::base::Now;
 use crate::channel::{AreaSource, Channel, Form, GeoKind, GeoOptions, Namespace, TagFilter, View};
 use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec, is_nothing};
@@ -96,6 +96,7 @@ impl Session {
                 }
             },
         };
+        spec.check_kind(options.kind == GeoKind::Objects)?;
         self.check_source(&source, named, now)?;
         let filter = spec.filter.as_ref().map(filter_of).transpose()?.map(Arc::new);
         let view = Arc::new(View {
@@ -121,13 +122,14 @@ impl Session {
             base: named.base.clone(),
             options,
             source,
-            is_named: named.is_area(),
+            origin: if named.is_area() { AreaOrigin::Label } else { AreaOrigin::Asked },
             form,
             detects: spec.detect.is_some(),
             backlog: Backlog::new(pace),
             moves: Default::default(),
             tokens: 0,
             asked: hasher.finish(),
+            shows_distance: spec.distance,
         });
         Ok(Some(Sight { view, viewing }))
     }

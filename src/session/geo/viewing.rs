@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::backlog::Backlog;
 use crate::base::Moment;
-use crate::channel::{AreaSource, Channel, Form, GeoKind, GeoOptions, Sighting};
+use crate::channel::{
+    AreaSource, Audience, Channel, Form, GeoKind, GeoOptions, Publication, Sighting,
+};
+use crate::geo::Metres;
 
 /// The geographic side of a subscription.
 #[derive(Debug)]
@@ -14,8 +17,7 @@ pub(in crate::session) struct Viewing {
     pub(in crate::session) base: Channel,
     pub(super) options: Arc<GeoOptions>,
     pub(super) source: AreaSource,
-    /// The label is the area, which nothing changes.
-    pub(super) is_named: bool,
+    pub(super) origin: AreaOrigin,
     pub(super) form: Form,
     /// Transitions are told one by one.
     pub(super) detects: bool,
@@ -26,6 +28,18 @@ pub(in crate::session) struct Viewing {
     /// Of the data with which it was asked for: an area that was moved since is kept for whoever
     /// comes back with the same.
     pub(super) asked: u64,
+    /// Events are told with the distance from the area's centre.
+    pub(super) shows_distance: bool,
+}
+
+/// Where a subscription's area is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AreaOrigin {
+    /// The label is the area, which nothing changes.
+    Label,
+    Asked,
+    /// The client gave it another one than it had asked for.
+    Moved,
 }
 
 impl Viewing {
@@ -38,9 +52,29 @@ impl Viewing {
         matches!(self.source, AreaSource::FollowMe { .. })
     }
 
+    /// How far an event is from the area's centre, where that is told.
+    pub(in crate::session) fn away(
+        &self,
+        event: &Publication,
+        audience: &Audience,
+    ) -> Option<Metres> {
+        let place = event.place.as_deref().filter(|_| self.shows_distance)?;
+        self.options.away(place, &audience.area)
+    }
+
+    /// Whether it can be said what was missed: not before a session that is its own area's centre
+    /// has said where it is.
+    pub(in crate::session) fn knows_area(&self, audience: Option<&Audience>) -> bool {
+        !self.follows_me() || audience.is_none_or(|audience| audience.position.is_some())
+    }
+
     /// Whether the client may give it another area.
     pub(in crate::session) fn can_move(&self) -> bool {
-        !self.is_named
+        self.origin != AreaOrigin::Label
+    }
+
+    pub(in crate::session) fn is_moved(&self) -> bool {
+        self.origin == AreaOrigin::Moved
     }
 
     pub(in crate::session) fn asked(&self) -> u64 {
@@ -50,6 +84,7 @@ impl Viewing {
     /// The area is the one that the client gave it before it came back.
     pub(in crate::session) fn recall(&mut self, area: AreaSource) {
         self.source = area;
+        self.origin = AreaOrigin::Moved;
     }
 
     /// What is in the area as the subscription begins.
