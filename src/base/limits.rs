@@ -13,6 +13,7 @@ pub(crate) const LANE_QUEUE: usize = 4096;
 pub(crate) const LANE_RETRY: Duration = Duration::from_millis(1);
 /// Areas that clients moved and that are kept for when they come back.
 pub(crate) const MOVED_AREAS: usize = 100_000;
+pub(crate) const MOVED_AREA_BYTES: usize = 128 << 20;
 /// What fences of the server's tell and waits to be published or sent.
 pub(crate) const FENCE_QUEUE: usize = 65_536;
 /// Mailboxes that one event fills in one go.

@@ -10,6 +10,8 @@ use crate::geo::{Area, Point};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Audience {
     pub(crate) area: Arc<Area>,
+    /// The tags of an event decide, by the filters, and not its place.
+    pub(crate) is_by_tags: bool,
     /// Nothing outside of it counts: what the session's token allows.
     pub(crate) within: Option<Arc<Area>>,
     /// The session's last position.
@@ -24,9 +26,9 @@ impl Audience {
     }
 
     /// Whether the event is in the area: a point in it, or a shape that meets it. An event without
-    /// a place is nowhere.
+    /// a place is nowhere, except for whom tags decide.
     pub(crate) fn has_place(&self, publication: &Publication) -> bool {
-        publication.place.as_deref().is_some_and(|place| self.area.has(place))
+        self.is_by_tags || publication.place.as_deref().is_some_and(|place| self.area.has(place))
     }
 
     /// Everything else, for events that were found by their place.

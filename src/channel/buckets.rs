@@ -146,10 +146,11 @@ impl Buckets {
         range.filter(move |(_, kept)| live(kept.taken)).map(|(_, kept)| &kept.publication)
     }
 
-    /// What may be in an area of that, newest first if `reverse`, and what is gone of it.
+    /// What may be in an area (`None`: anywhere) of that, newest first if `reverse`, and what is
+    /// gone of it.
     pub(super) fn near(
         &self,
-        area: &Area,
+        area: Option<&Area>,
         live: impl Fn(Moment) -> bool,
         offsets: Range<u64>,
         reverse: bool,
@@ -166,14 +167,19 @@ impl Buckets {
                 gone.push(bucket.circle());
             }
         };
-        if let Some(wide) = self.buckets.get(&None) {
-            see(wide, true);
-        }
-        self.each_near(area, |bucket| {
-            if bucket.newest() >= offsets.start {
-                see(bucket, false);
+        match area {
+            None => self.buckets.values().for_each(|bucket| see(bucket, true)),
+            Some(area) => {
+                if let Some(wide) = self.buckets.get(&None) {
+                    see(wide, true);
+                }
+                self.each_near(area, |bucket| {
+                    if bucket.newest() >= offsets.start {
+                        see(bucket, false);
+                    }
+                });
             }
-        });
+        }
         let most = limits::HISTORY_LOOKS;
         if found.len() > most {
             is_lost = true;

@@ -194,7 +194,8 @@ impl Stream {
             _ if !known => Near { is_lost: true, ..Near::default() },
             Shelf::Ring(ring) => ring.near(query, self.top, live),
             Shelf::Buckets(buckets) => {
-                buckets.near(&audience.area, live, span(query), query.reverse)
+                let area = (!audience.is_by_tags).then_some(&*audience.area);
+                buckets.near(area, live, span(query), query.reverse)
             }
         };
         Draft { page: page(Vec::new()), near: Some(near) }

@@ -38,4 +38,4 @@ pub(crate) use publication::{
     ClientDetails, Event, EventKind, HistoryPage, HistoryQuery, Position, Publication, Since,
 };
 pub(crate) use recovery::{Recovery, recover, recovery_query};
-pub(crate) use view::{AreaSource, Fence, ObjectQuery, View, around};
+pub(crate) use view::{AreaSource, Centers, Fence, ObjectName, ObjectQuery, View, around};

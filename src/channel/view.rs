@@ -18,8 +18,7 @@ pub(crate) enum AreaSource {
     },
     /// A circle round an object of an object channel; empty while it is not there.
     FollowObject {
-        channel: Channel,
-        key: Arc<str>,
+        object: ObjectName,
         radius: Metres,
     },
     /// In an event channel, a box in the tags `lat` and `lng`: what a tag filter asks for.
@@ -32,6 +31,22 @@ pub(crate) enum AreaSource {
         to: Point,
         within: Option<Metres>,
     },
+}
+
+/// An object, in all channels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ObjectName {
+    pub(crate) channel: Channel,
+    pub(crate) key: Arc<str>,
+}
+
+/// Where that is now of which areas may be round.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Centers {
+    /// The session's last position.
+    pub(crate) session: Option<Point>,
+    /// The object that the area follows.
+    pub(crate) object: Option<Point>,
 }
 
 /// A subscription's view of a geo channel.
@@ -51,8 +66,7 @@ pub(crate) struct View {
     pub(crate) distance: bool,
     /// `where`, beside the subscription's `tf`.
     pub(crate) filter: Option<Arc<TagFilter>>,
-    /// The session's last position.
-    pub(crate) position: Option<Point>,
+    pub(crate) centers: Centers,
     pub(crate) options: Arc<GeoOptions>,
 }
 
@@ -60,7 +74,7 @@ pub(crate) struct View {
 #[derive(Clone, Debug)]
 pub(crate) struct Fence {
     pub(crate) name: Arc<str>,
-    /// `Fixed`, `Zone` or `FollowObject`.
+    /// `Fixed` or `Zone`.
     pub(crate) area: AreaSource,
     pub(crate) detect: Detect,
     pub(crate) dwell: Option<Duration>,
@@ -74,20 +88,16 @@ pub(crate) struct Fence {
 }
 
 impl AreaSource {
-    /// The area as it is now for a session at `position`. What follows an object is empty until
-    /// the object is seen; k nearest is the largest circle in which they may be.
-    pub(crate) fn resolve(
-        &self,
-        position: Option<Point>,
-        zones: &Zones,
-    ) -> Result<Arc<Area>, Refusal> {
+    /// The area as it is now; k nearest is the largest circle in which they may be.
+    pub(crate) fn resolve(&self, centers: Centers, zones: &Zones) -> Result<Arc<Area>, Refusal> {
         Ok(match self {
             Self::Fixed(area) | Self::TagBox(area) => area.clone(),
             Self::Zone(name) => {
                 zones.find(name).ok_or_else(|| Refusal::UnknownZone(name.clone()))?
             }
-            Self::FollowMe { radius } => Arc::new(around(position, *radius)),
-            Self::FollowObject { .. } | Self::TagCells(_) => Arc::default(),
+            Self::FollowMe { radius } => Arc::new(around(centers.session, *radius)),
+            Self::FollowObject { radius, .. } => Arc::new(around(centers.object, *radius)),
+            Self::TagCells(_) => Arc::default(),
             Self::Nearest { to, within, .. } => {
                 Arc::new(around(Some(*to), within.unwrap_or(FARTHEST)))
             }
@@ -100,10 +110,22 @@ impl AreaSource {
         Some(around(Some(at), *radius))
     }
 
-    /// The area of one that follows an object, which is there now or nowhere.
-    pub(crate) fn with_object_at(&self, at: Option<Point>) -> Option<Area> {
-        let Self::FollowObject { radius, .. } = self else { return None };
-        Some(around(at, *radius))
+    /// The area of one that follows this object, which is there now or nowhere.
+    pub(crate) fn with_object_at(&self, object: &ObjectName, at: Option<Point>) -> Option<Area> {
+        match self {
+            Self::FollowObject { object: followed, radius } if followed == object => {
+                Some(around(at, *radius))
+            }
+            _ => None,
+        }
+    }
+
+    /// The object that it follows.
+    pub(crate) fn followed(&self) -> Option<&ObjectName> {
+        match self {
+            Self::FollowObject { object, .. } => Some(object),
+            _ => None,
+        }
     }
 
     /// Whether events are found by their tags rather than by their place.

@@ -1,7 +1,7 @@
 //! A geo event channel: each publication goes to the subscribers whose area contains its place, if
 //! they are within its reach.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::fan_out::{Continuity, Encoder, FanOut, Numbered, Work};
@@ -9,8 +9,8 @@ use super::lane::{AreaChange, Join, Mailbox, Turn};
 use super::members::{Member, Slots};
 use crate::base::{SessionId, SubId};
 use crate::channel::{
-    AreaSource, Audience, Channel, EventKind, GeoOptions, Mail, Moved, Publication, Refusal, Start,
-    View,
+    AreaSource, Audience, Centers, Channel, EventKind, GeoOptions, Mail, Moved, Publication,
+    Refusal, Start, View,
 };
 use crate::geo::{Area, AreaIndex, LatLng, Metres, Place};
 
@@ -22,7 +22,8 @@ pub(super) struct EventRoom<M> {
     areas: AreaIndex,
     /// Areas that are ranges of the tags `lat` and `lng`: found by those, wherever the event is.
     tag_boxes: AreaIndex,
-    tag_boxed: usize,
+    /// The same subscribers: where an event has one of the two alone, their filters decide.
+    tag_boxed: BTreeSet<u32>,
     /// Subscribers by value of the tag `cell`.
     tag_cells: HashMap<Arc<str>, Vec<u32>>,
     numbered: Numbered,
@@ -44,7 +45,7 @@ impl<M: Mailbox> EventRoom<M> {
             members: Slots::default(),
             areas: AreaIndex::default(),
             tag_boxes: AreaIndex::default(),
-            tag_boxed: 0,
+            tag_boxed: BTreeSet::new(),
             tag_cells: HashMap::new(),
             numbered: Numbered::default(),
         }
@@ -61,11 +62,12 @@ impl<M: Mailbox> EventRoom<M> {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         let source = view.area.clone();
-        let area = source.resolve(view.position, turn.zones)?;
+        let area = source.resolve(view.centers, turn.zones)?;
         let audience = Audience {
             area: area.clone(),
+            is_by_tags: source.is_by_tags(),
             within: view.within.clone(),
-            position: view.position,
+            position: view.centers.session,
             filters: [view.filter.clone(), join.delivery.tags.clone()],
         };
         let (key, mailbox) = ((join.session, join.sub), join.mailbox.clone());
@@ -141,8 +143,9 @@ impl<M: Mailbox> EventRoom<M> {
         let Some(slot) = self.members.find(&(session, sub)) else { return };
         let viewer = self.members.get_mut(slot).expect("found just above");
         match change {
-            AreaChange::Moved { area: source, token } => {
-                let resolved = source.resolve(viewer.audience.position, turn.zones);
+            AreaChange::Moved { area: source, centers, token } => {
+                viewer.audience.position = centers.session;
+                let resolved = source.resolve(centers, turn.zones);
                 let moved = resolved.as_ref().map(|_| Moved::default()).map_err(Clone::clone);
                 viewer.member.mailbox.post(Mail::Moved { sub, token, moved: Box::new(moved) });
                 turn.posted += 1;
@@ -156,8 +159,8 @@ impl<M: Mailbox> EventRoom<M> {
                     self.resize(slot, Arc::new(area));
                 }
             }
-            AreaChange::Followed(at) => {
-                if let Some(area) = viewer.source.with_object_at(at) {
+            AreaChange::Followed { object, at } => {
+                if let Some(area) = viewer.source.with_object_at(&object, at) {
                     self.resize(slot, Arc::new(area));
                 }
             }
@@ -178,7 +181,7 @@ impl<M: Mailbox> EventRoom<M> {
             .map(|(slot, viewer)| (slot, viewer.source.clone()))
             .collect();
         for (slot, source) in slots {
-            let area = source.resolve(None, turn.zones).unwrap_or_else(|_| Arc::new(Area::Empty));
+            let area = source.resolve(Centers::default(), turn.zones).unwrap_or_default();
             self.resize(slot, area);
         }
     }
@@ -189,10 +192,16 @@ impl<M: Mailbox> EventRoom<M> {
         if let Some(place) = &publication.place {
             self.areas.matches(place, &mut found);
         }
-        if self.tag_boxed > 0
-            && let Some(at) = self.tagged(publication)
-        {
-            self.tag_boxes.matches(&Place { at: at.into(), shape: None }, &mut found);
+        if !self.tag_boxed.is_empty() {
+            match self.tagged(publication) {
+                (Some(lat), Some(lng)) => {
+                    if let Ok(at) = LatLng::new(lat, lng) {
+                        self.tag_boxes.matches(&Place { at: at.into(), shape: None }, &mut found);
+                    }
+                }
+                (None, None) => {}
+                _ => found.extend(&self.tag_boxed),
+            }
         }
         if let Some(slots) =
             publication.tags.get(TAG_CELL).and_then(|cell| self.tag_cells.get(cell.as_str()))
@@ -207,9 +216,10 @@ impl<M: Mailbox> EventRoom<M> {
         found
     }
 
-    fn tagged(&self, publication: &Publication) -> Option<LatLng> {
+    /// The tags `lat` and `lng`.
+    fn tagged(&self, publication: &Publication) -> (Option<f64>, Option<f64>) {
         let number = |key: &str| publication.tags.get(key)?.parse::<f64>().ok();
-        LatLng::new(number(&self.options.lat)?, number(&self.options.lng)?).ok()
+        (number(&self.options.lat), number(&self.options.lng))
     }
 
     fn away(&self, viewer: &Viewer<M>, fan_out: &FanOut) -> Option<Metres> {
@@ -220,7 +230,7 @@ impl<M: Mailbox> EventRoom<M> {
         match source {
             AreaSource::TagBox(_) => {
                 self.tag_boxes.insert(slot, area);
-                self.tag_boxed += 1;
+                self.tag_boxed.insert(slot);
             }
             AreaSource::TagCells(cells) => {
                 for cell in cells.iter() {
@@ -235,7 +245,7 @@ impl<M: Mailbox> EventRoom<M> {
         match source {
             AreaSource::TagBox(_) => {
                 self.tag_boxes.remove(slot);
-                self.tag_boxed -= 1;
+                self.tag_boxed.remove(&slot);
             }
             AreaSource::TagCells(cells) => {
                 for cell in cells.iter() {
@@ -255,6 +265,7 @@ impl<M: Mailbox> EventRoom<M> {
         let viewer = self.members.get_mut(slot).expect("whose area changes is there");
         let before = std::mem::replace(&mut viewer.source, source.clone());
         viewer.audience.area = area.clone();
+        viewer.audience.is_by_tags = source.is_by_tags();
         if before.is_by_tags() || source.is_by_tags() {
             self.forget(slot, &before);
         }

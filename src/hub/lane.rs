@@ -14,8 +14,8 @@ use super::objects::ObjectRoom;
 use super::room::PlainRoom;
 use crate::base::{Encoding, Moment, Now, SessionId, SubId, limits};
 use crate::channel::{
-    AreaSource, Channel, Delivery, Event, EventKind, Fence, GeoKind, GeoOptions, Happening, Mail,
-    Object, ObjectQuery, Reason, Refusal, Sighting,
+    AreaSource, Centers, Channel, Delivery, Event, EventKind, Fence, GeoKind, GeoOptions,
+    Happening, Mail, Object, ObjectName, ObjectQuery, Reason, Refusal, Sighting,
 };
 use crate::geo::{Point, Zones};
 
@@ -72,11 +72,11 @@ pub(crate) enum Input<M> {
 #[derive(Clone, Debug)]
 pub(crate) enum AreaChange {
     /// The client asked for it; answered by [`Mail::Moved`].
-    Moved { area: AreaSource, token: u32 },
+    Moved { area: AreaSource, centers: Centers, token: u32 },
     /// The session is here.
     Located(Point),
-    /// The object that it follows is here, or (`None`) is gone.
-    Followed(Option<Point>),
+    /// This object, if it follows it, is here, or (`None`) is gone.
+    Followed { object: ObjectName, at: Option<Point> },
 }
 
 /// What else happens to an object channel.
@@ -107,7 +107,7 @@ pub(crate) enum ObjectAct {
 #[derive(Clone, Debug)]
 pub(crate) enum Output {
     /// For the lane of the follower; only the last one counts.
-    Followed { by: Subscriber, at: Option<Point> },
+    Followed { by: Subscriber, object: ObjectName, at: Option<Point> },
     /// A fence of the server's has something to tell.
     Fence { fence: Arc<Fence>, channel: Channel, notice: FenceNotice },
 }
@@ -282,6 +282,11 @@ impl<M: Mailbox> Lane<M> {
         }
     }
 
+    /// Where an object is, as far as it is shown.
+    pub(crate) fn place_of(&self, object: &ObjectName) -> Option<Point> {
+        self.objects(&object.channel)?.place_of(&object.key)
+    }
+
     /// Answers a query of a channel of objects, with whether there are more.
     pub(crate) fn query(
         &self,
@@ -306,7 +311,7 @@ impl<M: Mailbox> Lane<M> {
 
     /// Whether a fence could be set.
     pub(crate) fn check_fence(&self, channel: &Channel, fence: &Fence) -> Result<(), Refusal> {
-        fence.area.resolve(None, &self.zones)?;
+        fence.area.resolve(Centers::default(), &self.zones)?;
         match self.objects(channel) {
             Some(room) if !room.has_room_for(&fence.name) => {
                 Err(Refusal::TooManyFences(limits::FENCES))
@@ -426,8 +431,8 @@ impl<M: Mailbox> Lane<M> {
         // A follower may be an area alone, never an object: one round is enough.
         for output in std::mem::take(&mut self.outputs) {
             match output {
-                Output::Followed { by, at } if self.rooms.contains_key(&by.channel) => {
-                    self.change(&by, AreaChange::Followed(at), now);
+                Output::Followed { by, object, at } if self.rooms.contains_key(&by.channel) => {
+                    self.change(&by, AreaChange::Followed { object, at }, now);
                 }
                 output => self.outputs.push(output),
             }

@@ -5,10 +5,11 @@ use std::collections::{HashMap, HashSet};
 use tokio::sync::{mpsc, oneshot};
 
 use super::mailbox::Mailbox;
-use super::recall::{MovedAreas, Owner};
+use super::recall::MovedAreas;
 use crate::base::{ClientId, Moment, SessionId, limits};
 use crate::channel::{AreaSource, Mail, ServerCommand};
 use crate::hub::Mailbox as _;
+use crate::session::{AreaOwner, Recall};
 
 /// A session that has connected.
 #[derive(Clone, Debug)]
@@ -50,9 +51,9 @@ enum Message {
     Enter(Entry, Option<ServerCommand>, oneshot::Sender<Entrance>),
     Exit(SessionId, String),
     Tell(Audience, ServerCommand, oneshot::Sender<usize>),
-    Remember(Owner, u64, AreaSource, Moment),
-    ForgetArea(Owner),
-    Recall(Owner, u64, Moment, oneshot::Sender<Option<AreaSource>>),
+    Remember(Recall, AreaSource, usize, Moment),
+    ForgetArea(AreaOwner),
+    Recall(Recall, Moment, oneshot::Sender<Option<AreaSource>>),
     Counts(oneshot::Sender<DirectoryCounts>),
     /// Nobody enters from here on; answers with everyone who is there.
     Close(oneshot::Sender<Vec<Mailbox>>),
@@ -89,18 +90,23 @@ impl Directory {
     }
 
     /// Keeps an area that its owner moved.
-    pub(super) async fn remember(&self, owner: Owner, asked: u64, area: AreaSource, now: Moment) {
-        drop(self.0.send(Message::Remember(owner, asked, area, now)).await);
+    pub(super) async fn remember(
+        &self,
+        recall: Recall,
+        (area, bytes): (AreaSource, usize),
+        now: Moment,
+    ) {
+        drop(self.0.send(Message::Remember(recall, area, bytes, now)).await);
     }
 
     /// Forgets the area that was kept.
-    pub(super) async fn forget_area(&self, owner: Owner) {
+    pub(super) async fn forget_area(&self, owner: AreaOwner) {
         drop(self.0.send(Message::ForgetArea(owner)).await);
     }
 
     /// The area that was kept.
-    pub(super) async fn recall(&self, owner: Owner, asked: u64, now: Moment) -> Option<AreaSource> {
-        self.ask(|reply| Message::Recall(owner, asked, now, reply)).await.flatten()
+    pub(super) async fn recall(&self, recall: Recall, now: Moment) -> Option<AreaSource> {
+        self.ask(|reply| Message::Recall(recall, now, reply)).await.flatten()
     }
 
     pub(super) async fn counts(&self) -> DirectoryCounts {
@@ -129,11 +135,11 @@ async fn run(mut inbox: mpsc::Receiver<Message>, mut sessions: Sessions) {
             Message::Tell(audience, command, reply) => {
                 answer(reply, sessions.tell(&audience, &command));
             }
-            Message::Remember(owner, asked, area, now) => areas.remember(owner, asked, area, now),
-            Message::ForgetArea(owner) => areas.forget(&owner),
-            Message::Recall(owner, asked, now, reply) => {
-                answer(reply, areas.recall(&owner, asked, now));
+            Message::Remember(recall, area, bytes, now) => {
+                areas.remember(recall, (area, bytes), now)
             }
+            Message::ForgetArea(owner) => areas.forget(&owner),
+            Message::Recall(recall, now, reply) => answer(reply, areas.recall(&recall, now)),
             Message::Counts(reply) => answer(reply, sessions.counts()),
             Message::Close(reply) => {
                 sessions.closed = true;

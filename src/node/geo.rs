@@ -44,6 +44,13 @@ impl Node {
         self.zones.all().await.at(&at)
     }
 
+    /// Where the object is that an area follows.
+    pub(super) async fn followed(&self, area: &AreaSource) -> Option<Point> {
+        let object = area.followed()?.clone();
+        let of = object.channel.clone();
+        self.lanes.look(&of, move |lane| lane.place_of(&object)).await.flatten()
+    }
+
     /// Puts an object where it is.
     pub(crate) async fn set_object(&self, name: &str, fix: FixSpec) -> Result<(), ClientError> {
         let (channel, options) = self.objects_channel(name)?;

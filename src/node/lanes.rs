@@ -14,7 +14,7 @@ use super::encoder::SharedEncoder;
 use super::fences::FenceOutlet;
 use super::mailbox::Mailbox;
 use crate::base::{Partition, limits};
-use crate::channel::{Channel, Event};
+use crate::channel::{Channel, Event, ObjectName};
 use crate::clock::Clock;
 use crate::engine::{EngineError, EventSink, Pending, Place};
 use crate::geo::Point;
@@ -183,7 +183,7 @@ struct LaneTask {
     lanes: Lanes,
     /// Where followers in other lanes are to move: the latest place of each, until its lane has
     /// room. Lanes never wait for one another.
-    moved: HashMap<Subscriber, Option<Point>>,
+    moved: HashMap<(Subscriber, ObjectName), Option<Point>>,
 }
 
 impl LaneTask {
@@ -266,7 +266,7 @@ impl LaneTask {
     fn hand_out(&mut self) {
         for output in self.lane.take_outputs() {
             match output {
-                Output::Followed { by, at } => drop(self.moved.insert(by, at)),
+                Output::Followed { by, object, at } => drop(self.moved.insert((by, object), at)),
                 Output::Fence { fence, channel, notice } => {
                     self.surroundings.fences.offer(fence, channel, notice);
                 }
@@ -278,13 +278,13 @@ impl LaneTask {
         let mut full = vec![false; self.lanes.0.len()];
         let lanes = &self.lanes;
         let own = self.number;
-        self.moved.retain(|by, at| {
+        self.moved.retain(|(by, object), at| {
             let index = lanes.index(by.channel.partition());
             if index == own || full[index] {
                 // What is the lane's own and was not applied at once is gone.
                 return index != own;
             }
-            let change = AreaChange::Followed(*at);
+            let change = AreaChange::Followed { object: object.clone(), at: *at };
             let input = LaneMessage::Input(Input::Change { of: by.clone(), change });
             full[index] = lanes.0[index].try_send(input).is_err();
             full[index]

@@ -10,16 +10,16 @@ use std::task::{Context, Poll};
 use super::Node;
 use super::directory::{Entrance, Entry};
 use super::mailbox::Mailbox;
-use super::recall::Owner;
 use crate::base::{SessionId, SubId};
 use crate::channel::{
-    Channel, EventKind, Fix, GeoOptions, HistoryQuery, Publication, ServerCommand,
+    Centers, Channel, Delivery, EventKind, Fix, GeoOptions, HistoryQuery, ObjectName, Publication,
+    ServerCommand, View,
 };
 use crate::engine::{EngineError, PublishOptions, Retention};
 use crate::geo::Point;
 use crate::hub::{AreaChange, Input, Join, ObjectAct, Subscriber};
 use crate::protocol::Disconnect;
-use crate::session::{Answer, Origin, Request};
+use crate::session::{Answer, Origin, Recall, Request};
 
 /// A queue with one request under way. Bounded by the session: its connection reads no further
 /// frame while many wait.
@@ -80,11 +80,8 @@ impl Asker {
                 return self.enter(user, single_connection).await;
             }
             Request::Exit { user } => node.directory.exit(session, user).await,
-            Request::Join { channel, sub, delivery } => {
-                let (encoding, mailbox) = (self.origin.encoding, self.mailbox.clone());
-                let join =
-                    Join { channel: channel.clone(), session, sub, encoding, delivery, mailbox };
-                node.lanes.send(&channel, Input::Join(join)).await;
+            Request::Join { channel, sub, delivery, recall } => {
+                return self.join(channel, sub, delivery, recall).await;
             }
             Request::Leave { channel, sub } => {
                 let leave = Input::Leave(Subscriber { channel: channel.clone(), session, sub });
@@ -140,25 +137,47 @@ impl Asker {
         }
     }
 
+    /// Joins a lane, with the area that was remembered, if there is one, and round the object that
+    /// it follows.
+    async fn join(
+        &self,
+        channel: Channel,
+        sub: SubId,
+        mut delivery: Delivery,
+        recall: Option<Recall>,
+    ) -> Answer {
+        let node = &self.node;
+        let mut recalled = None;
+        if let Some(view) = &mut delivery.view {
+            if let Some(recall) = recall {
+                recalled = node.directory.recall(recall, node.clock.moment()).await;
+            }
+            let area = recalled.clone().unwrap_or_else(|| view.area.clone());
+            let object = node.followed(&area).await;
+            if object.is_some() || recalled.is_some() {
+                let centers = Centers { object, ..view.centers };
+                *view = Arc::new(View { area, centers, ..View::clone(view) });
+            }
+        }
+        let (session, encoding) = (self.origin.session, self.origin.encoding);
+        let mailbox = self.mailbox.clone();
+        let join = Join { channel: channel.clone(), session, sub, encoding, delivery, mailbox };
+        node.lanes.send(&channel, Input::Join(join)).await;
+        Answer::Joined(recalled)
+    }
+
     /// What is about areas and objects.
     async fn carry_out_geo(&self, request: Request) -> Answer {
         let (node, session) = (&self.node, self.origin.session);
         match request {
-            Request::Recall { user, device, channel, asked } => {
-                let owner = Owner { user, device, channel };
-                let now = node.clock.moment();
-                return Answer::Recalled(node.directory.recall(owner, asked, now).await);
+            Request::Remember { recall, area, bytes } => {
+                node.directory.remember(recall, (area, bytes), node.clock.moment()).await;
             }
-            Request::Remember { user, device, channel, asked, area } => {
-                let owner = Owner { user, device, channel };
-                node.directory.remember(owner, asked, area, node.clock.moment()).await;
-            }
-            Request::ForgetArea { user, device, channel } => {
-                node.directory.forget_area(Owner { user, device, channel }).await;
-            }
-            Request::MoveArea { channel, sub, area, token } => {
+            Request::ForgetArea { owner } => node.directory.forget_area(owner).await,
+            Request::MoveArea { channel, sub, area, position, token } => {
                 let of = Subscriber { channel: channel.clone(), session, sub };
-                let change = AreaChange::Moved { area, token };
+                let centers = Centers { session: position, object: node.followed(&area).await };
+                let change = AreaChange::Moved { area, centers, token };
                 node.lanes.send(&channel, Input::Change { of, change }).await;
             }
             Request::Locate { subs, fix } => return self.locate(subs, fix).await,
@@ -173,7 +192,8 @@ impl Asker {
                 let act = ObjectAct::Offline(session);
                 node.lanes.send(&channel, Input::Objects { channel: channel.clone(), act }).await;
             }
-            Request::Follow { objects, key, by: (channel, sub), options, begins } => {
+            Request::Follow { object, by: (channel, sub), options, begins } => {
+                let ObjectName { channel: objects, key } = object;
                 let by = Subscriber { channel, session, sub };
                 let act = match begins {
                     true => ObjectAct::Follow { key, by, options },

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::base::{ClientId, Moment, SubId, limits};
 use crate::channel::{
     AreaSource, Channel, ClientDetails, Delivery, Fix, GeoOptions, HistoryPage, HistoryQuery,
-    ObjectQuery, Publication, Refusal, Sighting,
+    ObjectName, ObjectQuery, Publication, Refusal, Sighting,
 };
 use crate::geo::Point;
 use crate::protocol::Disconnect;
@@ -104,6 +104,23 @@ impl Actions {
     }
 }
 
+/// Whose moved area it is: a user (empty for an anonymous one) on a device (empty where it has no
+/// name) in a channel with its label.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AreaOwner {
+    pub(crate) user: String,
+    pub(crate) device: String,
+    pub(crate) channel: Channel,
+}
+
+/// By what a moved area is found again.
+#[derive(Clone, Debug)]
+pub(crate) struct Recall {
+    pub(crate) owner: AreaOwner,
+    /// Of what the client asked for at first, and of what it might have asked for.
+    pub(crate) asked: u64,
+}
+
 /// What a session asks of the node. Requests of one session are carried out one after the other
 /// and each has exactly one [`Answer`], in the same order.
 #[derive(Debug)]
@@ -122,34 +139,27 @@ pub(crate) enum Request {
         channel: Channel,
         sub: SubId,
         delivery: Delivery,
+        /// Another area may be kept for it.
+        recall: Option<Recall>,
     },
-    /// Looks for the area that the user last gave the channel on the device, if it subscribes to
-    /// it as it did then.
-    Recall {
-        user: String,
-        device: String,
-        channel: Channel,
-        asked: u64,
-    },
-    /// Keeps the area for [`Request::Recall`].
+    /// Keeps the area for who joins as this.
     Remember {
-        user: String,
-        device: String,
-        channel: Channel,
-        asked: u64,
+        recall: Recall,
         area: AreaSource,
+        /// About what it takes.
+        bytes: usize,
     },
     /// The client gave the channel up, and with it the area that was kept.
     ForgetArea {
-        user: String,
-        device: String,
-        channel: Channel,
+        owner: AreaOwner,
     },
     /// Gives a subscription another area; the lane says `Moved` through the mailbox.
     MoveArea {
         channel: Channel,
         sub: SubId,
         area: AreaSource,
+        /// Of the session, as the namespace knows it.
+        position: Option<Point>,
         token: u32,
     },
     /// The session is elsewhere, for these subscriptions, and so is its object; done when all lanes
@@ -171,10 +181,9 @@ pub(crate) enum Request {
     Offline {
         channel: Channel,
     },
-    /// The subscription's area follows an object of the channel `objects`, or no longer does.
+    /// The subscription's area follows an object, or no longer does.
     Follow {
-        objects: Channel,
-        key: Arc<str>,
+        object: ObjectName,
         by: (Channel, SubId),
         options: Arc<GeoOptions>,
         begins: bool,
@@ -229,7 +238,7 @@ pub(crate) enum Answer {
     ShuttingDown,
     Published,
     /// What was remembered.
-    Recalled(Option<AreaSource>),
+    Joined(Option<AreaSource>),
     /// With whether there are more.
     Objects(Result<(Vec<Sighting>, bool), Refusal>),
     /// Names of zones.

@@ -6,7 +6,6 @@ use super::action::{Actions, Answer};
 use super::geo::Call;
 use super::{Phase, Session, wire};
 use crate::base::{Now, SubId, limits};
-use crate::channel::Delivery;
 use crate::protocol::{
     Disconnect, ErrorCode, HistoryResult, PresenceResult, PresenceStatsResult, PublishResult, Reply,
 };
@@ -33,11 +32,8 @@ pub(super) enum Expected {
     PresenceStats {
         id: u32,
     },
-    /// The subscribe goes on, with the area that was remembered.
-    Recalled {
-        sub: SubId,
-        delivery: Box<Delivery>,
-    },
+    /// The subscribe goes on, perhaps with the area that was remembered.
+    Joined(SubId),
     Call {
         id: u32,
         call: Call,
@@ -61,7 +57,12 @@ impl Session {
             None => return,
         };
         let reply = match (expected, answer) {
-            (Expected::Nothing | Expected::Recalled { .. }, _) => return,
+            (Expected::Nothing, _) => return,
+            (Expected::Joined(sub), Answer::Joined(area)) => {
+                return self.lane_asked(sub, area, now, actions);
+            }
+            // The node is going down.
+            (Expected::Joined(sub), _) => return self.lane_asked(sub, None, now, actions),
             (Expected::Entered, Answer::OverLimit) => {
                 return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
             }
@@ -130,13 +131,6 @@ impl Session {
         actions: &mut Actions,
     ) -> Option<(Expected, Answer)> {
         match (expected, answer) {
-            (Expected::Recalled { sub, delivery }, Answer::Recalled(area)) => {
-                self.recalled(sub, *delivery, area, actions);
-            }
-            // The node is going down: what was remembered is of no use.
-            (Expected::Recalled { sub, delivery }, _) => {
-                self.recalled(sub, *delivery, None, actions);
-            }
             (Expected::Call { id, call: Call::Objects }, Answer::Objects(found)) => {
                 self.answer_objects(id, found, actions);
             }

@@ -5,7 +5,7 @@
 
 use super::action::{Actions, Note, Request};
 use super::answer::Expected;
-use super::subscription::{JoinAnswer, Recovery as Wanted, Side, Subscription};
+use super::subscription::{JoinAnswer, LaneSide, Recovery as Wanted, Side, Subscription};
 use super::{Session, wire};
 use crate::base::{Now, SubId};
 use crate::channel::{
@@ -21,6 +21,10 @@ impl Session {
     pub(super) fn joined(&mut self, sub: SubId, at: Start, now: Now, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let joining = subscription.joining.as_deref_mut().expect("a lane says joined once");
+        if matches!(joining.lane, LaneSide::Waiting) {
+            joining.lane = LaneSide::Joined(at);
+            return;
+        }
         let audience = match (at, &mut subscription.viewing) {
             (Start::Events(audience), _) => Some(audience),
             (Start::Objects(snapshot), Some(viewing)) => {

@@ -41,7 +41,7 @@ use crate::protocol::{
     Request as Asked, decode_commands, encode_reply,
 };
 
-pub(crate) use action::{Actions, Answer, Note, Request};
+pub(crate) use action::{Actions, Answer, AreaOwner, Note, Recall, Request};
 pub(crate) use geo::{error_of, object_list};
 pub(crate) use options::{PersonalChannel, SessionOptions};
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::action::{Actions, Request};
+use super::action::{Actions, Recall, Request};
 use super::answer::Expected;
 use super::geo::{Named, Sight, Viewing, map_page};
-use super::subscription::{JoinAnswer, Joining, Recovery, Side, Subscription, Traits};
+use super::subscription::{JoinAnswer, Joining, LaneSide, Recovery, Side, Subscription, Traits};
 use super::{Failure, Session, wire};
 use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
 use crate::base::{Encoding, Now, SubId, UnixMillis};
 use crate::channel::{
     AreaSource, Channel, Delivery, EpochTag, GeoKind, Namespace, NamespaceOptions, Overrides,
-    RecoveryMode, ServerSubscribe, Since, TagFilter, View,
+    RecoveryMode, ServerSubscribe, Since, TagFilter,
 };
 use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
 
@@ -260,56 +260,59 @@ impl Session {
                 recovery,
                 tags,
                 audience: None,
+                lane: LaneSide::Waiting,
                 page,
                 buffer: Vec::new(),
                 buffered_bytes: 0,
                 gap: false,
             })),
         });
-        match recall {
-            Some(recall) => {
-                let expected = Expected::Recalled { sub: id, delivery: Box::new(delivery) };
-                self.request(recall, expected, actions);
-            }
-            None => self.join_lane(id, delivery, actions),
-        }
+        self.join_lane(id, delivery, recall, actions);
     }
 
-    /// The area that the client gave the channel before it came back, where it may have given one.
-    fn recall(&self, channel: &Channel, viewing: Option<&Viewing>) -> Option<Request> {
+    /// By what the area is found that the client gave the channel before it came back.
+    fn recall(&self, channel: &Channel, viewing: Option<&Viewing>) -> Option<Recall> {
         let viewing = viewing.filter(|viewing| viewing.can_move())?;
-        let (user, device) = self.known_device()?;
-        let channel = channel.clone();
-        Some(Request::Recall { user, device, channel, asked: viewing.asked() })
+        Some(Recall { owner: self.area_owner(channel.clone())?, asked: viewing.asked() })
     }
 
-    /// What was remembered is here.
-    pub(super) fn recalled(
+    fn join_lane(
         &mut self,
         sub: SubId,
-        mut delivery: Delivery,
-        area: Option<AreaSource>,
+        delivery: Delivery,
+        recall: Option<Recall>,
         actions: &mut Actions,
     ) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        if let Some(area) = area
-            && let Some(viewing) = &mut subscription.viewing
-            && let Some(view) = &delivery.view
-        {
-            viewing.recall(area.clone());
-            delivery.view = Some(Arc::new(View { area, ..View::clone(view) }));
-        }
-        self.join_lane(sub, delivery, actions);
-    }
-
-    fn join_lane(&mut self, sub: SubId, delivery: Delivery, actions: &mut Actions) {
-        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let channel = subscription.base().clone();
         let area = delivery.view.as_ref().map(|view| view.area.clone());
-        let join = Request::Join { channel: channel.clone(), sub, delivery };
-        self.request(join, Expected::Nothing, actions);
+        let join = Request::Join { channel: channel.clone(), sub, delivery, recall };
+        self.request(join, Expected::Joined(sub), actions);
         if let Some(area) = area {
             self.refollow(sub, &channel, None, Some(&area), actions);
+        }
+    }
+
+    /// The lane was asked, perhaps for the area that was remembered.
+    pub(super) fn lane_asked(
+        &mut self,
+        sub: SubId,
+        recalled: Option<AreaSource>,
+        now: Now,
+        actions: &mut Actions,
+    ) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let base = subscription.base().clone();
+        if let (Some(area), Some(viewing)) = (recalled, &mut subscription.viewing) {
+            let before = viewing.source().clone();
+            viewing.recall(area.clone());
+            self.refollow(sub, &base, Some(&before), Some(&area), actions);
+        }
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let Some(joining) = subscription.joining.as_deref_mut() else { return };
+        match std::mem::replace(&mut joining.lane, LaneSide::Asked) {
+            LaneSide::Joined(at) => self.joined(sub, at, now, actions),
+            LaneSide::Waiting | LaneSide::Asked => {}
         }
     }
 }

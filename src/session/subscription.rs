@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::geo::Viewing;
 use crate::base::{Moment, Now, SubId, UnixMillis};
 use crate::channel::{
-    Audience, Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, TagFilter,
+    Audience, Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, Start, TagFilter,
 };
 use crate::protocol::PushTarget;
 
@@ -68,6 +68,7 @@ pub(super) struct Joining {
     pub(super) recovery: Option<Recovery>,
     /// What is recovered must pass it.
     pub(super) tags: Option<Arc<TagFilter>>,
+    pub(super) lane: LaneSide,
     /// Of an area of events, as the lane has it.
     pub(super) audience: Option<Arc<Audience>>,
     /// Of a map: objects in the first page.
@@ -76,6 +77,15 @@ pub(super) struct Joining {
     pub(super) buffered_bytes: usize,
     /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
     pub(super) gap: bool,
+}
+
+/// How far the lane is. It may say `Joined` before it is known that it was asked, and for which
+/// area.
+#[derive(Debug)]
+pub(super) enum LaneSide {
+    Waiting,
+    Asked,
+    Joined(Start),
 }
 
 /// What the client presents to recover from.

@@ -241,6 +241,63 @@ async fn tags_that_are_ranges_of_places_are_an_area() {
 }
 
 #[tokio::test]
+async fn areas_of_tags_and_those_round_objects_recover_what_they_would_have_had() {
+    let node = start().await;
+    let fix = json!({"channel": "drivers:city", "key": "bus", "lat": 52.0, "lng": 13.0});
+    node.api("geo_set", &fix).await;
+    let cell = json!({"key": "cell", "cmp": "eq", "val": "there"});
+    let north = json!({"key": "lat", "cmp": "gte", "val": "49"});
+    let follow = json!({"follow": {"channel": "drivers:city", "key": "bus"}, "radius_m": 1000});
+    let views = [
+        ("alerts:x@cell", json!({"tf": cell})),
+        ("alerts:x@north", json!({"tf": north})),
+        ("alerts:x@bus", json!({"data": follow})),
+    ];
+    let mut client = Client::connect(&node).await;
+    let mut joined = Vec::new();
+    for (channel, with) in &views {
+        let mut subscribe = with.clone();
+        subscribe["channel"] = json!(channel);
+        joined.push(client.ask(json!({"subscribe": subscribe})).await["subscribe"].take());
+    }
+    let event = |n: u32, lat: f64, tags: Value| {
+        let data = json!({"lat": lat, "lng": 13.0, "n": n});
+        json!({"channel": "alerts:x", "data": data, "tags": tags})
+    };
+    for event in [
+        event(1, 10.0, json!({"cell": "there"})),
+        event(2, 10.0, json!({"lat": "50"})),
+        event(3, 52.001, json!({})),
+        event(4, 10.0, json!({"lat": "50", "lng": "7", "cell": "there"})),
+        event(5, 10.0, json!({"lat": "48"})),
+    ] {
+        node.api("publish", &event).await;
+    }
+    let mut live = std::collections::BTreeMap::<String, Vec<u64>>::new();
+    for _ in 0..5 {
+        let push = client.message().await["push"].take();
+        let channel = push["channel"].as_str().unwrap().to_owned();
+        live.entry(channel).or_default().push(push["pub"]["data"]["n"].as_u64().unwrap());
+    }
+    let expected =
+        [("alerts:x@cell", vec![1, 4]), ("alerts:x@north", vec![2, 4]), ("alerts:x@bus", vec![3])];
+    let expected = expected.map(|(channel, numbers)| (channel.to_owned(), numbers));
+    assert_eq!(live, expected.into_iter().collect());
+    let mut late = Client::connect(&node).await;
+    for ((channel, with), joined) in views.iter().zip(&joined) {
+        let mut subscribe = with.clone();
+        subscribe["channel"] = json!(channel);
+        subscribe["recover"] = json!(true);
+        subscribe["epoch"] = joined["epoch"].clone();
+        let reply = late.ask(json!({"subscribe": subscribe})).await;
+        assert_eq!(reply["subscribe"]["recovered"], true, "{channel}: {reply}");
+        let told = reply["subscribe"]["publications"].as_array().unwrap().iter();
+        let numbers: Vec<u64> = told.map(|one| one["data"]["n"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, live[*channel], "{channel}");
+    }
+}
+
+#[tokio::test]
 async fn where_and_area_hold_together_and_distances_are_told_on_request() {
     let node = start().await;
     let mut client = Client::connect(&node).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::Client;
 use crate::geo_events::{call, near, publish, refused, start, view};
-use crate::node::Node;
+use crate::node::{Node, token};
 
 async fn set(node: &Node, channel: &str, key: &str, lat: f64, lng: f64) {
     let fix = json!({"channel": channel, "key": key, "lat": lat, "lng": lng});
@@ -77,6 +77,93 @@ async fn a_moved_view_answers_with_what_it_added_and_removed() {
     set(&node, "drivers:city", "b", 53.001, 13.0).await;
     let told = client.publication().await;
     assert_eq!([&told["event"], &told["key"]], ["move", "b"]);
+}
+
+#[tokio::test]
+async fn a_call_in_the_frame_of_a_subscribe_is_for_that_subscription() {
+    let node = start().await;
+    set(&node, "drivers:city", "a", 52.0, 13.0).await;
+    set(&node, "drivers:city", "b", 53.0, 13.0).await;
+    let mut client = Client::connect_as(&node, "ada").await;
+    let me = json!({"follow": "me", "radius_m": 500});
+    let subscribe = json!({"id": 100, "subscribe": {"channel": "drivers:city@me", "data": me}});
+    let here = json!({"lat": 52.0, "lng": 13.0});
+    let position = json!({"id": 101, "rpc": {"method": "geo.position", "data": here}});
+    client.say_text(format!("{subscribe}\n{position}")).await;
+    assert!(client.message().await["subscribe"].is_object());
+    let told = [client.message().await, client.message().await];
+    assert!(told.iter().any(|one| one["id"] == 101), "{told:?}");
+    let entered = told.iter().find(|one| one["push"].is_object()).expect("an object is there");
+    assert_eq!(entered["push"]["pub"]["data"]["key"], "a");
+    let map = near(52.0, 13.0, 500.0);
+    let subscribe = json!({"id": 102, "subscribe": {"channel": "drivers:city@map", "data": map}});
+    let moved = json!({"channel": "drivers:city@map", "area": near(53.0, 13.0, 500.0)});
+    let moved = json!({"id": 103, "rpc": {"method": "geo.move", "data": moved}});
+    client.say_text(format!("{subscribe}\n{moved}")).await;
+    assert!(client.message().await["subscribe"].is_object());
+    assert_eq!(client.message().await["rpc"]["data"]["added"], json!(["b"]));
+}
+
+#[tokio::test]
+async fn a_move_that_is_refused_changes_nothing() {
+    let node = start().await;
+    for number in 0..4 {
+        set(&node, "few:a", &format!("crowd{number}"), 53.0, 13.0).await;
+    }
+    set(&node, "few:a", "bus", 52.0, 13.0).await;
+    set(&node, "few:a", "one", 52.001, 13.0).await;
+    let mut client = Client::connect_as(&node, "ada").await;
+    let follow = json!({"follow": {"channel": "few:a", "key": "bus"}, "radius_m": 500});
+    let begun = view(&mut client, "few:a@v", follow.clone()).await;
+    assert_eq!(begun["data"]["objects"][0]["key"], "one", "it begins round the object");
+    let too_many = json!({"channel": "few:a@v", "area": near(53.0, 13.0, 500.0)});
+    let refused = json!({"rpc": {"method": "geo.move", "data": too_many}});
+    assert_eq!(client.fault(refused).await, 106);
+    set(&node, "few:a", "bus", 51.0, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"]], ["exit", "one"], "it still follows");
+    drop(client);
+    let mut client = Client::connect_as(&node, "ada").await;
+    view(&mut client, "few:a@v", follow).await;
+}
+
+#[tokio::test]
+async fn an_area_that_begins_to_follow_is_round_where_that_is_now() {
+    let node = start().await;
+    set(&node, "drivers:city", "bus", 52.0, 13.0).await;
+    set(&node, "drivers:city", "near", 52.001, 13.0).await;
+    let mut client = Client::connect_as(&node, "ada").await;
+    call(&mut client, "geo.position", json!({"lat": 10.0, "lng": 10.0})).await;
+    view(&mut client, "drivers:city@v", near(0.0, 0.0, 500.0)).await;
+    call(&mut client, "geo.position", json!({"lat": 52.0, "lng": 13.0})).await;
+    let to = |area: Value| json!({"channel": "drivers:city@v", "area": area});
+    let me = call(&mut client, "geo.move", to(json!({"follow": "me", "radius_m": 500}))).await;
+    assert_eq!(me["added"], json!(["bus", "near"]));
+    let bus = json!({"channel": "drivers:city", "key": "bus"});
+    let bus = call(&mut client, "geo.move", to(json!({"follow": bus, "radius_m": 500}))).await;
+    assert_eq!([&bus["added"], &bus["removed"]], [&json!([]), &json!(["bus"])]);
+    set(&node, "drivers:city", "bus", 53.0, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"]], ["exit", "near"]);
+}
+
+#[tokio::test]
+async fn a_moved_area_is_only_for_who_might_move_it_there_again() {
+    let node = start().await;
+    let within =
+        |south: u32| json!({"bbox": {"west": 12, "south": south, "east": 14, "north": 54}});
+    let claims = |south: u32| json!({"sub": "ada", "geo": {"within": within(south)}});
+    let first = near(53.5, 13.0, 500.0);
+    let moved = json!({"channel": "drivers:city@v", "area": near(52.0, 13.0, 500.0)});
+    for (south, is_moved) in [(51, Value::Null), (51, json!(true)), (53, Value::Null)] {
+        let mut client = Client::open(&node).await;
+        client.enter(json!({"token": token(&claims(south))})).await;
+        let begun = view(&mut client, "drivers:city@v", first.clone()).await;
+        assert_eq!(begun["data"]["moved"], is_moved, "{begun}");
+        if south == 51 {
+            call(&mut client, "geo.move", moved.clone()).await;
+        }
+    }
 }
 
 #[tokio::test]

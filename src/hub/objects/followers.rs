@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::base::{SessionId, SubId, limits};
+use crate::channel::{Channel, ObjectName};
 use crate::geo::Point;
 use crate::hub::lane::{Output, Subscriber};
 
@@ -58,8 +59,17 @@ impl Followers {
     }
 
     /// Tells the followers of an object where it is.
-    pub(super) fn tell(&self, key: &str, at: Option<Point>, outputs: &mut Vec<Output>) {
+    pub(super) fn tell(
+        &self,
+        channel: &Channel,
+        key: &Arc<str>,
+        at: Option<Point>,
+        outputs: &mut Vec<Output>,
+    ) {
         let Some(of_key) = self.by_key.get(key) else { return };
-        outputs.extend(of_key.values().map(|by| Output::Followed { by: by.clone(), at }));
+        let object = ObjectName { channel: channel.clone(), key: key.clone() };
+        let told =
+            |by: &Subscriber| Output::Followed { by: by.clone(), object: object.clone(), at };
+        outputs.extend(of_key.values().map(told));
     }
 }

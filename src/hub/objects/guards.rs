@@ -7,7 +7,7 @@ use super::ObjectRoom;
 use super::fences::{Found, Mover, Of, Rules};
 use super::viewer::{Standing, Telling};
 use super::views::Views;
-use crate::channel::{Change, Fence, Object, Reason};
+use crate::channel::{Centers, Change, Fence, Object, Reason};
 use crate::geo::Transition;
 use crate::hub::lane::{FenceNotice, Mailbox, Output, Turn};
 
@@ -37,7 +37,7 @@ impl<M: Mailbox> ObjectRoom<M> {
             return;
         }
         // A zone that is gone is nowhere.
-        let area = fence.area.resolve(None, turn.zones).unwrap_or_default();
+        let area = fence.area.resolve(Centers::default(), turn.zones).unwrap_or_default();
         self.served.insert(fence.name.clone(), fence.clone());
         self.fences.set(&of, area, Rules::of_fence(fence));
         self.look_anew(&of, (Mover::Area, Reason::AreaChanged), turn);

@@ -26,7 +26,8 @@ use super::lane::{AreaChange, Join, Mailbox, ObjectAct, Output, Turn};
 use super::members::Member;
 use crate::base::{Moment, SessionId, SubId, limits};
 use crate::channel::{
-    AreaSource, Channel, EventKind, Fence, Fix, GeoOptions, Mail, Reason, Refusal, Start, View,
+    AreaSource, Centers, Channel, EventKind, Fence, Fix, GeoOptions, Mail, ObjectName, Reason,
+    Refusal, Start, View,
 };
 use crate::geo::{Area, Point};
 
@@ -103,7 +104,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         self.look_around(&view.options, turn);
-        let area = view.area.resolve(view.position, turn.zones)?;
+        let area = view.area.resolve(view.centers, turn.zones)?;
         let scope = Scope::new(view.area.clone(), area, &self.channel);
         let (sub, mailbox) = (join.sub, join.mailbox.clone());
         let viewer = Viewer::new(Member::from(join), view.clone(), scope);
@@ -180,15 +181,18 @@ impl<M: Mailbox> ObjectRoom<M> {
         let Some(slot) = self.views.find(session, sub) else { return };
         let viewer = self.views.get_mut(slot).expect("found just above");
         match change {
-            AreaChange::Moved { area, token } => self.move_area(slot, area, token, turn),
+            AreaChange::Moved { area, centers, token } => {
+                viewer.position = centers.session;
+                self.move_area(slot, (area, centers), token, turn);
+            }
             AreaChange::Located(at) => {
                 viewer.position = Some(at);
                 if let Some(area) = viewer.scope.source.with_me_at(at) {
                     self.shift(slot, area.into(), Mover::Follower, turn);
                 }
             }
-            AreaChange::Followed(at) => {
-                if let Some(area) = viewer.scope.source.with_object_at(at) {
+            AreaChange::Followed { object, at } => {
+                if let Some(area) = viewer.scope.source.with_object_at(&object, at) {
                     self.shift(slot, area.into(), Mover::Follower, turn);
                 }
             }
@@ -200,8 +204,9 @@ impl<M: Mailbox> ObjectRoom<M> {
             ObjectAct::Follow { key, by, options } => {
                 self.look_around(&options, turn);
                 let at = self.place_of(&key);
-                let at = if self.followers.add(key, by.clone()) { at } else { None };
-                turn.outputs.push(Output::Followed { by, at });
+                let at = if self.followers.add(key.clone(), by.clone()) { at } else { None };
+                let object = ObjectName { channel: self.channel.clone(), key };
+                turn.outputs.push(Output::Followed { by, object, at });
             }
             ObjectAct::Unfollow { key, by } => self.followers.remove(&key, by.session, by.sub),
             ObjectAct::Offline(session) => {
@@ -245,7 +250,7 @@ impl<M: Mailbox> ObjectRoom<M> {
             .collect();
         for (slot, source) in affected {
             // A zone that is gone is nowhere.
-            let area = source.resolve(None, turn.zones).unwrap_or_default();
+            let area = source.resolve(Centers::default(), turn.zones).unwrap_or_default();
             self.shift(slot, area, Mover::Area, turn);
         }
         let served: Vec<Arc<Fence>> =
@@ -289,13 +294,18 @@ impl<M: Mailbox> ObjectRoom<M> {
         self.tell_guards(&mut telling, turn);
         let at = step.after.as_ref().map(|object| object.fix.point);
         if !step.is_still() {
-            self.followers.tell(&step.object().fix.key, at, turn.outputs);
+            self.followers.tell(&self.channel, &step.object().fix.key, at, turn.outputs);
         }
     }
 
-    fn move_area(&mut self, slot: u32, source: AreaSource, token: u32, turn: &mut Turn<'_>) {
-        let viewer = self.views.get(slot).expect("whose area changes is there");
-        let resolved = source.resolve(viewer.position, turn.zones);
+    fn move_area(
+        &mut self,
+        slot: u32,
+        (source, centers): (AreaSource, Centers),
+        token: u32,
+        turn: &mut Turn<'_>,
+    ) {
+        let resolved = source.resolve(centers, turn.zones);
         let moved = resolved.and_then(|area| {
             let scope = Scope::new(source, area, &self.channel);
             self.views.look_at(slot, scope, Some(self.options.objects_max), &self.table)
@@ -319,7 +329,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         self.guard(slot, (mover, Reason::AreaChanged), turn);
     }
 
-    fn place_of(&self, key: &str) -> Option<Point> {
+    pub(super) fn place_of(&self, key: &str) -> Option<Point> {
         Some(self.table.seen(self.table.find(key)?)?.fix.point)
     }
 

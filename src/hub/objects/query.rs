@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::ObjectRoom;
-use crate::channel::{AreaSource, Object, ObjectQuery, Refusal, Sighting, around};
+use crate::channel::{AreaSource, Centers, Object, ObjectQuery, Refusal, Sighting};
 use crate::geo::{Area, Metres, Point, Zones};
 use crate::hub::lane::Mailbox;
 
@@ -16,7 +16,8 @@ impl<M: Mailbox> ObjectRoom<M> {
     ) -> Result<(Vec<Sighting>, bool), Refusal> {
         match query {
             ObjectQuery::Nearby { area, position, within, limit, after } => {
-                let area = self.area_of(area, *position, zones)?;
+                let centers = Centers { session: *position, object: None };
+                let area = area.resolve(centers, zones)?;
                 Ok(self.nearby(&area, within.as_deref(), *limit, after.as_deref()))
             }
             ObjectQuery::Nearest { to, count, within, allowed } => {
@@ -27,7 +28,7 @@ impl<M: Mailbox> ObjectRoom<M> {
 
     /// How many visible objects are in an area.
     pub(in crate::hub) fn count(&self, area: &AreaSource, zones: &Zones) -> Result<usize, Refusal> {
-        let area = self.area_of(area, None, zones)?;
+        let area = area.resolve(Centers::default(), zones)?;
         let mut found = Vec::new();
         self.table.within(&area, &mut found);
         Ok(found.len())
@@ -85,21 +86,5 @@ impl<M: Mailbox> ObjectRoom<M> {
 
     fn shown(&self, distance: Metres) -> Option<Metres> {
         self.options.distance.shown(distance)
-    }
-
-    /// The area that a query means. Unlike a subscription's, it is not followed: an object of this
-    /// channel is where it is now.
-    fn area_of(
-        &self,
-        source: &AreaSource,
-        position: Option<Point>,
-        zones: &Zones,
-    ) -> Result<Arc<Area>, Refusal> {
-        match source {
-            AreaSource::FollowObject { channel, key, radius } if *channel == self.channel => {
-                Ok(Arc::new(around(self.place_of(key), *radius)))
-            }
-            source => source.resolve(position, zones),
-        }
     }
 }

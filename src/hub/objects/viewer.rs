@@ -63,10 +63,8 @@ pub(super) struct Telling<'a> {
 
 impl Scope {
     pub(super) fn new(source: AreaSource, area: Arc<Area>, of: &Channel) -> Self {
-        let except = match &source {
-            AreaSource::FollowObject { channel, key, .. } if channel == of => Some(key.clone()),
-            _ => None,
-        };
+        let followed = source.followed().filter(|object| object.channel == *of);
+        let except = followed.map(|object| object.key.clone());
         Self { source, area, except }
     }
 }
@@ -77,7 +75,7 @@ impl<M: Mailbox> Viewer<M> {
             Some(_) => Kind::Detect,
             None => Kind::of(&scope.source, Vec::new()),
         };
-        Self { position: view.position, member, view, scope, kind }
+        Self { position: view.centers.session, member, view, scope, kind }
     }
 
     /// Whether it is told of all that is in its area, and of nothing but that.

@@ -231,14 +231,12 @@ impl Session {
         actions: &mut Actions,
     ) {
         for (source, begins) in [(before, false), (after, true)] {
-            let Some(AreaSource::FollowObject { channel: objects, key, .. }) = source else {
-                continue;
-            };
-            let Some(namespace) = self.context.namespaces.find(objects.as_str()) else { continue };
-            let Some(options) = namespace.options.geo.clone() else { continue };
-            let (objects, key) = (objects.clone(), key.clone());
+            let Some(object) = source.and_then(AreaSource::followed).cloned() else { continue };
+            let namespace = self.context.namespaces.find(object.channel.as_str());
+            let options = namespace.and_then(|namespace| namespace.options.geo.clone());
+            let Some(options) = options else { continue };
             let by = (channel.clone(), sub);
-            let follow = Request::Follow { objects, key, by, options, begins };
+            let follow = Request::Follow { object, by, options, begins };
             self.request(follow, Expected::Nothing, actions);
         }
     }

@@ -150,8 +150,9 @@ impl Session {
         let encoding = self.origin.encoding;
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let Some(viewing) = &mut subscription.viewing else { return };
-        let Some(at) = viewing.moves.iter().position(|(due, _)| *due == token) else { return };
-        let (_, id) = viewing.moves.remove(at).expect("found just above");
+        let Some(at) = viewing.moves.iter().position(|due| due.token == token) else { return };
+        let done = viewing.moves.remove(at).expect("found just above");
+        let id = done.id;
         let moved = match moved {
             Ok(moved) => moved,
             Err(refusal) => return self.fail(id, error_of(&refusal), actions),
@@ -167,6 +168,7 @@ impl Session {
             tell_moved(subscription, &moved, encoding, actions);
         }
         self.answer_call(id, moved_answer(&moved), actions);
+        self.area_is(sub, done, actions);
     }
 }
 

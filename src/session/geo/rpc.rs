@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::objects::{error_of, object_list};
 use super::subscribe::Named;
-use super::viewing::AreaOrigin;
+use super::viewing::{AreaOrigin, Move};
 use crate::access::token::Operation;
-use crate::base::{Now, limits};
+use crate::base::{Now, SubId, limits};
 use crate::channel::{AreaSource, Channel, GeoOptions, ObjectQuery, Refusal, Sighting};
 use crate::geo::json::{self, AreaSpec, Fields};
 use crate::protocol::{ErrorCode, Reply, RpcRequest, RpcResult};
-use crate::session::action::{Actions, Request};
+use crate::session::action::{Actions, AreaOwner, Recall, Request};
 use crate::session::answer::Expected;
 use crate::session::{Failure, Session};
 
@@ -80,8 +80,8 @@ impl Session {
         let value = read(data)?;
         let fields = Fields::of(&value, &["channel", "area"])?;
         let named = self.named(fields.need_text("channel")?)?;
-        let options = named.geo().ok_or_else(no_geography)?;
-        let area = AreaSpec::of_call(&fields, &self.area_limits(options))?;
+        let options = named.geo().ok_or_else(no_geography)?.clone();
+        let area = AreaSpec::of_call(&fields, &self.area_limits(&options))?;
         let source = self.source(area)?;
         self.check_source(&source, &named, now)?;
         let Some(subscription) = self.subscriptions.find_mut(named.full.as_str()) else {
@@ -104,36 +104,40 @@ impl Session {
         }
         viewing.tokens += 1;
         let token = viewing.tokens;
-        viewing.moves.push_back((token, id));
-        let before = std::mem::replace(&mut viewing.source, source.clone());
-        viewing.origin = AreaOrigin::Moved;
-        let asked = viewing.asked;
-        let channel = named.base.clone();
-        self.refollow(sub, &channel, Some(&before), Some(&source), actions);
-        let move_area = Request::MoveArea { channel, sub, area: source.clone(), token };
+        let (area, bytes) = (source.clone(), AREA_BYTES + AREA_BYTES_EACH * data.len());
+        viewing.moves.push_back(Move { token, id, source, bytes });
+        let position = self.position_in(&options);
+        let move_area = Request::MoveArea { channel: named.base, sub, area, position, token };
         self.request(move_area, Expected::Nothing, actions);
-        self.remember(named.full, asked, source, actions);
         Ok(())
     }
 
-    /// Keeps a moved area for when the same user comes back on the same device.
-    fn remember(&mut self, channel: Channel, asked: u64, area: AreaSource, actions: &mut Actions) {
-        let Some((user, device)) = self.known_device() else { return };
-        let remember = Request::Remember { user, device, channel, asked, area };
-        self.request(remember, Expected::Nothing, actions);
+    /// The lane has given the subscription another area: it follows and is remembered from here on.
+    pub(super) fn area_is(&mut self, sub: SubId, is: Move, actions: &mut Actions) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
+        let (full, base) = (subscription.channel.clone(), subscription.base().clone());
+        let Some(viewing) = &mut subscription.viewing else { return };
+        let before = std::mem::replace(&mut viewing.source, is.source.clone());
+        viewing.origin = AreaOrigin::Moved;
+        let asked = viewing.asked;
+        self.refollow(sub, &base, Some(&before), Some(&is.source), actions);
+        if let Some(owner) = self.area_owner(full) {
+            let (recall, area, bytes) = (Recall { owner, asked }, is.source, is.bytes);
+            self.request(Request::Remember { recall, area, bytes }, Expected::Nothing, actions);
+        }
     }
 
     /// The client left the channel itself: it begins anew with whatever it asks for next.
     pub(in crate::session) fn forget_area(&mut self, channel: Channel, actions: &mut Actions) {
-        let Some((user, device)) = self.known_device() else { return };
-        let forget = Request::ForgetArea { user, device, channel };
-        self.request(forget, Expected::Nothing, actions);
+        if let Some(owner) = self.area_owner(channel) {
+            self.request(Request::ForgetArea { owner }, Expected::Nothing, actions);
+        }
     }
 
-    /// The user, and the device where it has a name; `None` for somebody who could be anybody.
-    pub(in crate::session) fn known_device(&self) -> Option<(String, String)> {
+    /// Who comes back to a moved area; `None` for somebody who could be anybody.
+    pub(in crate::session) fn area_owner(&self, channel: Channel) -> Option<AreaOwner> {
         let (user, device) = (self.identity.user.clone(), self.device().to_owned());
-        (!user.is_empty() || !device.is_empty()).then_some((user, device))
+        (!user.is_empty() || !device.is_empty()).then_some(AreaOwner { user, device, channel })
     }
 
     fn nearby(
@@ -224,3 +228,7 @@ fn read(data: &Bytes) -> Result<Value, Failure> {
     });
     Ok(object.map_err(|fault| fault.within("data"))?)
 }
+
+/// About what an area takes beside and for each byte of its JSON.
+const AREA_BYTES: usize = 512;
+const AREA_BYTES_EACH: usize = 16;

@@ -5,10 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::backlog::{Backlog, Pace};
 use super::viewing::{AreaOrigin, Viewing};
 use crate::base::Now;
-use crate::channel::{AreaSource, Channel, Form, GeoKind, GeoOptions, Namespace, TagFilter, View};
+use crate::channel::{
+    AreaSource, Centers, Channel, Form, GeoKind, GeoOptions, Namespace, ObjectName, TagFilter, View,
+};
 use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec, is_nothing};
 use crate::geo::{Area, Metres, Vertex};
 use crate::protocol::{ErrorCode, FilterNode, SubscribeRequest};
@@ -109,15 +113,13 @@ impl Session {
             limit: spec.limit,
             distance: spec.distance,
             filter,
-            position: self.position_in(&options),
+            centers: Centers { session: self.position_in(&options), object: None },
             options: options.clone(),
         });
         let pace = Pace {
             interval: spec.max_hz.map(|hertz| Duration::from_secs_f64(1.0 / hertz)),
             min_move: spec.min_move,
         };
-        let mut hasher = DefaultHasher::new();
-        request.data.hash(&mut hasher);
         let viewing = Box::new(Viewing {
             base: named.base.clone(),
             options,
@@ -128,10 +130,22 @@ impl Session {
             backlog: Backlog::new(pace),
             moves: Default::default(),
             tokens: 0,
-            asked: hasher.finish(),
+            asked: self.asked(&request.data),
             shows_distance: spec.distance,
         });
         Ok(Some(Sight { view, viewing }))
+    }
+
+    /// Names what is asked for, and everything that says what may be: a moved area is only for who
+    /// might move it there again.
+    fn asked(&self, data: &Bytes) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        data.hash(&mut hasher);
+        let rights = (&self.identity.capabilities, self.geo_bounds());
+        if rights.1.is_some() || !rights.0.is_empty() {
+            format!("{rights:?}").hash(&mut hasher);
+        }
+        hasher.finish()
     }
 
     pub(super) fn area_limits(&self, options: &GeoOptions) -> AreaLimits {
@@ -159,7 +173,8 @@ impl Session {
                 if !self.permit(operation, named.base.as_str(), &named.namespace) {
                     return Err(ErrorCode::PermissionDenied.because("follow.channel").into());
                 }
-                AreaSource::FollowObject { channel: named.base, key: key.into(), radius }
+                let object = ObjectName { channel: named.base, key: key.into() };
+                AreaSource::FollowObject { object, radius }
             }
             AreaSpec::Nearest { count, to, within } => AreaSource::Nearest { count, to, within },
         })

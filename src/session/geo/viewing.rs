@@ -8,7 +8,7 @@ use crate::base::Moment;
 use crate::channel::{
     AreaSource, Audience, Channel, Form, GeoKind, GeoOptions, Publication, Sighting,
 };
-use crate::geo::Metres;
+use crate::geo::{Area, Metres};
 
 /// The geographic side of a subscription.
 #[derive(Debug)]
@@ -22,14 +22,25 @@ pub(in crate::session) struct Viewing {
     /// Transitions are told one by one.
     pub(super) detects: bool,
     pub(super) backlog: Backlog,
-    /// `geo.move` under way: tokens, and the ids of their commands.
-    pub(super) moves: VecDeque<(u32, u32)>,
+    /// `geo.move` under way.
+    pub(super) moves: VecDeque<Move>,
     pub(super) tokens: u32,
     /// Of the data with which it was asked for: an area that was moved since is kept for whoever
     /// comes back with the same.
     pub(super) asked: u64,
     /// Events are told with the distance from the area's centre.
     pub(super) shows_distance: bool,
+}
+
+/// A `geo.move` that the lane has not answered.
+#[derive(Debug)]
+pub(super) struct Move {
+    pub(super) token: u32,
+    /// Of the command.
+    pub(super) id: u32,
+    pub(super) source: AreaSource,
+    /// About what the area takes.
+    pub(super) bytes: usize,
 }
 
 /// Where a subscription's area is from.
@@ -47,9 +58,10 @@ impl Viewing {
         self.options.kind == GeoKind::Objects
     }
 
-    /// Whether the session's position is the area's.
+    /// Whether the session's position is the area's, or will be.
     pub(super) fn follows_me(&self) -> bool {
-        matches!(self.source, AreaSource::FollowMe { .. })
+        let mut sources = self.moves.iter().map(|one| &one.source).chain([&self.source]);
+        sources.any(|source| matches!(source, AreaSource::FollowMe { .. }))
     }
 
     /// How far an event is from the area's centre, where that is told.
@@ -62,10 +74,11 @@ impl Viewing {
         self.options.away(place, &audience.area)
     }
 
-    /// Whether it can be said what was missed: not before a session that is its own area's centre
-    /// has said where it is.
+    /// Whether it can be said what was missed: not while nobody knows where the area is.
     pub(in crate::session) fn knows_area(&self, audience: Option<&Audience>) -> bool {
-        !self.follows_me() || audience.is_none_or(|audience| audience.position.is_some())
+        let follows =
+            matches!(self.source, AreaSource::FollowMe { .. } | AreaSource::FollowObject { .. });
+        !follows || audience.is_none_or(|audience| *audience.area != Area::Empty)
     }
 
     /// Whether the client may give it another area.

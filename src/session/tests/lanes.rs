@@ -252,7 +252,7 @@ impl Node {
         let Some(request) = client.requests.pop_front() else { return false };
         let session = client.session.origin().session;
         let answer = match request {
-            Request::Join { channel, sub, delivery } => {
+            Request::Join { channel, sub, delivery, recall: _ } => {
                 let (encoding, mailbox) = (client.encoding, client.mailbox.clone());
                 let join = Join { channel, session, sub, encoding, delivery, mailbox };
                 self.queue.push_back(Input::Join(join));

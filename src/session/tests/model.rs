@@ -352,7 +352,7 @@ impl Client {
                 return answer;
             }
             Request::Exit { .. } => self.entered = false,
-            Request::Join { channel, sub, delivery } => {
+            Request::Join { channel, sub, delivery, recall: _ } => {
                 self.turns.push_back(Turn::Join(sub, channel, delivery));
             }
             Request::Leave { sub, .. } => self.turns.push_back(Turn::Leave(sub)),
@@ -544,7 +544,7 @@ fn describe(request: &Request) -> String {
         Request::Enter { user, single_connection: false } => format!("enter {user:?}"),
         Request::Enter { user, single_connection: true } => format!("enter {user:?} alone"),
         Request::Exit { user } => format!("exit {user:?}"),
-        Request::Join { channel, sub, delivery } => {
+        Request::Join { channel, sub, delivery, recall: _ } => {
             let mut text = format!("join {channel} {}", sub.0);
             text += if delivery.join_leave { " hears" } else { "" };
             text += if delivery.delta { " deltas" } else { "" };

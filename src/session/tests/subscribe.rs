@@ -223,11 +223,11 @@ fn joins_and_leaves_are_told_where_the_namespace_or_the_request_wants_them() {
     client.send(&lines.join("\n"));
     client.check(expect![[r#"
         {"id":2,"subscribe":{}}
+        {"push":{"channel":"crowd:a","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}
         {"id":3,"subscribe":{}}
         {"id":4,"subscribe":{}}
-        {"id":5,"subscribe":{}}
-        {"push":{"channel":"crowd:a","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}
-        {"push":{"channel":"discreet:c","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}"#]]);
+        {"push":{"channel":"discreet:c","join":{"info":{"user":"u","client":"00000000-0000-0000-0000-000000000001"}}}}
+        {"id":5,"subscribe":{}}"#]]);
     client.check_asked(expect![[r#"
         join crowd:a 1 hears
         join discreet:b 2

@@ -138,11 +138,8 @@ fn roaming_partners_meet_and_part() {
     let mut town = town();
     let first = [-111.936693, -111.930513, -111.924162, -111.917896, -111.911116, -111.905107];
     let second = [-111.897469, -111.905193, -111.911545, -111.917810, -111.924162, -111.930599];
-    let follow = |key: &str| AreaSource::FollowObject {
-        channel: channel(),
-        key: key.into(),
-        radius: Metres(1000.0),
-    };
+    let follow =
+        |key: &str| AreaSource::FollowObject { object: object(key), radius: Metres(1000.0) };
     let piles = [(1, "car1"), (2, "car2")].map(|(session, key)| {
         let detect = Some(detect("enter exit"));
         let pile = town.join(session, View { detect, distance: true, ..town.view(follow(key)) });
@@ -329,7 +326,7 @@ fn a_subscription_that_detects_is_told_transitions_alone() {
     town.at("a", 52.0001, 13.0);
     assert_eq!(seen(&pile), [""; 0]);
     let area = circle(53.0, 13.0, 100.0);
-    town.change(1, AreaChange::Moved { area, token: 1 });
+    town.change(1, AreaChange::Moved { area, centers: Centers::default(), token: 1 });
     assert_eq!(seen(&pile), ["", "exit a area_changed"]);
     town.leave(1);
     town.at("a", 53.0, 13.0);

@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use crate::base::{Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    AreaSource, Channel, Delivery, Event, EventKind, FilterPart, Fix, GeoKind, GeoOptions,
-    Happening, Mail, Object, Reason, Refusal, Start, TagFilter, View, around,
+    AreaSource, Centers, Channel, Delivery, Event, EventKind, FilterPart, Fix, GeoKind, GeoOptions,
+    Happening, Mail, Object, ObjectName, Reason, Refusal, Start, TagFilter, View, around,
 };
 use crate::geo::{Area, LatLng, Metres, Point, Zones};
 use crate::hub::{AreaChange, Input, Join, Lane, Mailbox, ObjectAct, Output, Subscriber};
@@ -41,6 +41,10 @@ fn point(lat: f64, lng: f64) -> Point {
 
 fn circle(lat: f64, lng: f64, radius: f64) -> AreaSource {
     AreaSource::Fixed(Arc::new(around(Some(point(lat, lng)), Metres(radius))))
+}
+
+fn object(key: &str) -> ObjectName {
+    ObjectName { channel: channel(), key: key.into() }
 }
 
 fn channel() -> Channel {
@@ -115,7 +119,7 @@ impl Town {
             limit: None,
             distance: false,
             filter: None,
-            position: None,
+            centers: Centers::default(),
             options: self.options.clone(),
         }
     }

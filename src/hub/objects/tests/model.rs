@@ -188,11 +188,9 @@ impl Model {
             }
             Look::Zone => AreaSource::Zone("view".into()),
             Look::Me(radius) => AreaSource::FollowMe { radius: Metres(*radius) },
-            Look::Object(key, radius) => AreaSource::FollowObject {
-                channel: channel(),
-                key: KEYS[*key].into(),
-                radius: Metres(*radius),
-            },
+            Look::Object(key, radius) => {
+                AreaSource::FollowObject { object: object(KEYS[*key]), radius: Metres(*radius) }
+            }
             Look::Nearest(count, spot, within) => AreaSource::Nearest {
                 count: *count,
                 to: self.point(*spot),
@@ -214,8 +212,8 @@ impl Model {
             AreaSource::Fixed(area) => Area::clone(&area),
             AreaSource::Zone(name) => self.zones.get(&*name).cloned().unwrap_or_default(),
             AreaSource::FollowMe { radius } => around(client.position, radius),
-            AreaSource::FollowObject { key, radius, .. } => {
-                around(self.visible(&key).map(|known| known.point), radius)
+            AreaSource::FollowObject { object, radius } => {
+                around(self.visible(&object.key).map(|known| known.point), radius)
             }
             AreaSource::Nearest { to, within, .. } => around(Some(to), within.unwrap_or(FARTHEST)),
             other => panic!("not of objects: {other:?}"),
@@ -478,7 +476,9 @@ impl Model {
         self.tokens += 1;
         let (area, token) = (self.source(&look), self.tokens);
         let pile = client.pile.clone();
-        self.town.change(session, AreaChange::Moved { area, token });
+        let object = area.followed().and_then(|object| self.town.lane.place_of(object));
+        let centers = Centers { session: client.position, object };
+        self.town.change(session, AreaChange::Moved { area, centers, token });
         let mut mails = pile.take();
         let others = mails.split_off(1);
         assert!(client.detects || others.is_empty(), "a move is answered by nothing else");

@@ -188,10 +188,8 @@ fn what_goes_into_a_hidden_zone_is_gone_and_nobody_learns_where() {
     let mut town = Town::new(GeoOptions { hide: vec!["home".into()], ..options() });
     town.set_zone("home", Some(around(Some(point(52.0, 13.0)), Metres(100.0))));
     let pile = town.look(1, circle(52.0, 13.0, 1000.0));
-    let follower = town.look(
-        2,
-        AreaSource::FollowObject { channel: channel(), key: "a".into(), radius: Metres(500.0) },
-    );
+    let follower =
+        town.look(2, AreaSource::FollowObject { object: object("a"), radius: Metres(500.0) });
     town.follow(2, "a");
     town.at("b", 52.005, 13.0);
     town.at("a", 52.003, 13.0);
@@ -243,7 +241,7 @@ fn too_many_objects_are_refused_and_the_area_stays() {
     let refused = town.look(1, circle(52.0, 13.0, 1000.0));
     assert_eq!(seen(&refused), ["refused: area: 3 objects in it, at most 2"]);
     let pile = town.look(2, circle(53.0, 13.0, 1000.0));
-    let moved = |area| AreaChange::Moved { area, token: 5 };
+    let moved = |area| AreaChange::Moved { area, centers: Centers::default(), token: 5 };
     town.change(2, moved(circle(52.0, 13.0, 1000.0)));
     town.change(2, moved(AreaSource::Zone("none".into())));
     town.at("d", 53.001, 13.0);
@@ -272,8 +270,7 @@ fn an_area_that_follows_tells_what_it_passes() {
     town.change(1, AreaChange::Located(point(53.0, 13.0)));
     let expected = ["[]", "enter a area_changed", "exit a area_changed", "enter b area_changed"];
     assert_eq!(seen(&me), expected);
-    let follow =
-        AreaSource::FollowObject { channel: channel(), key: "c".into(), radius: Metres(1000.0) };
+    let follow = AreaSource::FollowObject { object: object("c"), radius: Metres(1000.0) };
     let other = town.look(2, follow);
     town.follow(2, "c");
     town.at("c", 52.0, 13.0);
@@ -296,7 +293,7 @@ fn a_room_ends_with_its_last_follower() {
         .take_outputs()
         .into_iter()
         .map(|output| match output {
-            Output::Followed { by: told, at } if told == by => at,
+            Output::Followed { by: told, object: of, at } if told == by && of == object("a") => at,
             other => panic!("{other:?}"),
         })
         .collect();
@@ -337,7 +334,10 @@ fn the_nearest_are_so_many_and_no_more() {
     assert_eq!(seen(&pile), expected);
     let expected = ["[a b c]", "move c moved", "move c moved", "exit a deleted", "exit b moved"];
     assert_eq!(seen(&within), expected);
-    town.change(1, AreaChange::Moved { area: nearest(3, None), token: 1 });
+    town.change(
+        1,
+        AreaChange::Moved { area: nearest(3, None), centers: Centers::default(), token: 1 },
+    );
     assert_eq!(seen(&pile), ["+far"]);
 }
 
