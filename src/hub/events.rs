@@ -145,7 +145,7 @@ impl<M: Mailbox> EventRoom<M> {
         match change {
             AreaChange::Moved { area: source, centers, token } => {
                 viewer.audience.position = centers.session;
-                let resolved = source.resolve(centers, turn.zones);
+                let resolved = source.resolve(*centers, turn.zones);
                 let moved = resolved.as_ref().map(|_| Moved::default()).map_err(Clone::clone);
                 viewer.member.mailbox.post(Mail::Moved { sub, token, moved: Box::new(moved) });
                 turn.posted += 1;

@@ -72,7 +72,7 @@ pub(crate) enum Input<M> {
 #[derive(Clone, Debug)]
 pub(crate) enum AreaChange {
     /// The client asked for it; answered by [`Mail::Moved`].
-    Moved { area: AreaSource, centers: Centers, token: u32 },
+    Moved { area: AreaSource, centers: Box<Centers>, token: u32 },
     /// The session is here.
     Located(Point),
     /// This object, if it follows it, is here, or (`None`) is gone.

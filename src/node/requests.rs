@@ -177,7 +177,7 @@ impl Asker {
             Request::MoveArea { channel, sub, area, position, token } => {
                 let of = Subscriber { channel: channel.clone(), session, sub };
                 let centers = Centers { session: position, object: node.followed(&area).await };
-                let change = AreaChange::Moved { area, centers, token };
+                let change = AreaChange::Moved { area, centers: centers.into(), token };
                 node.lanes.send(&channel, Input::Change { of, change }).await;
             }
             Request::Locate { subs, fix } => return self.locate(subs, fix).await,

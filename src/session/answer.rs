@@ -58,11 +58,9 @@ impl Session {
         };
         let reply = match (expected, answer) {
             (Expected::Nothing, _) => return,
-            (Expected::Joined(sub), Answer::Joined(area)) => {
-                return self.lane_asked(sub, area, now, actions);
+            (Expected::Joined(sub), answer) => {
+                return self.lane_asked(sub, answer, now, actions);
             }
-            // The node is going down.
-            (Expected::Joined(sub), _) => return self.lane_asked(sub, None, now, actions),
             (Expected::Entered, Answer::OverLimit) => {
                 return self.end_now(Disconnect::CONNECTION_LIMIT, actions);
             }

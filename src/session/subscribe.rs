@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::action::{Actions, Recall, Request};
+use super::action::{Actions, Answer, Recall, Request};
 use super::answer::Expected;
 use super::geo::{Named, Sight, Viewing, map_page};
 use super::subscription::{JoinAnswer, Joining, LaneSide, Recovery, Side, Subscription, Traits};
@@ -13,8 +13,8 @@ use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
 use crate::base::{Encoding, Now, SubId, UnixMillis};
 use crate::channel::{
-    AreaSource, Channel, Delivery, EpochTag, GeoKind, Namespace, NamespaceOptions, Overrides,
-    RecoveryMode, ServerSubscribe, Since, TagFilter,
+    Channel, Delivery, EpochTag, GeoKind, Namespace, NamespaceOptions, Overrides, RecoveryMode,
+    ServerSubscribe, Since, TagFilter,
 };
 use crate::protocol::{Disconnect, ErrorCode, SubscribeRequest};
 
@@ -297,13 +297,13 @@ impl Session {
     pub(super) fn lane_asked(
         &mut self,
         sub: SubId,
-        recalled: Option<AreaSource>,
+        answer: Answer,
         now: Now,
         actions: &mut Actions,
     ) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         let base = subscription.base().clone();
-        if let (Some(area), Some(viewing)) = (recalled, &mut subscription.viewing) {
+        if let (Answer::Joined(Some(area)), Some(viewing)) = (answer, &mut subscription.viewing) {
             let before = viewing.source().clone();
             viewing.recall(area.clone());
             self.refollow(sub, &base, Some(&before), Some(&area), actions);

@@ -183,7 +183,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         match change {
             AreaChange::Moved { area, centers, token } => {
                 viewer.position = centers.session;
-                self.move_area(slot, (area, centers), token, turn);
+                self.move_area(slot, (area, *centers), token, turn);
             }
             AreaChange::Located(at) => {
                 viewer.position = Some(at);

@@ -326,7 +326,7 @@ fn a_subscription_that_detects_is_told_transitions_alone() {
     town.at("a", 52.0001, 13.0);
     assert_eq!(seen(&pile), [""; 0]);
     let area = circle(53.0, 13.0, 100.0);
-    town.change(1, AreaChange::Moved { area, centers: Centers::default(), token: 1 });
+    town.change(1, AreaChange::Moved { area, centers: Box::default(), token: 1 });
     assert_eq!(seen(&pile), ["", "exit a area_changed"]);
     town.leave(1);
     town.at("a", 53.0, 13.0);

@@ -478,7 +478,7 @@ impl Model {
         let pile = client.pile.clone();
         let object = area.followed().and_then(|object| self.town.lane.place_of(object));
         let centers = Centers { session: client.position, object };
-        self.town.change(session, AreaChange::Moved { area, centers, token });
+        self.town.change(session, AreaChange::Moved { area, centers: centers.into(), token });
         let mut mails = pile.take();
         let others = mails.split_off(1);
         assert!(client.detects || others.is_empty(), "a move is answered by nothing else");

@@ -241,7 +241,7 @@ fn too_many_objects_are_refused_and_the_area_stays() {
     let refused = town.look(1, circle(52.0, 13.0, 1000.0));
     assert_eq!(seen(&refused), ["refused: area: 3 objects in it, at most 2"]);
     let pile = town.look(2, circle(53.0, 13.0, 1000.0));
-    let moved = |area| AreaChange::Moved { area, centers: Centers::default(), token: 5 };
+    let moved = |area| AreaChange::Moved { area, centers: Box::default(), token: 5 };
     town.change(2, moved(circle(52.0, 13.0, 1000.0)));
     town.change(2, moved(AreaSource::Zone("none".into())));
     town.at("d", 53.001, 13.0);
@@ -334,10 +334,7 @@ fn the_nearest_are_so_many_and_no_more() {
     assert_eq!(seen(&pile), expected);
     let expected = ["[a b c]", "move c moved", "move c moved", "exit a deleted", "exit b moved"];
     assert_eq!(seen(&within), expected);
-    town.change(
-        1,
-        AreaChange::Moved { area: nearest(3, None), centers: Centers::default(), token: 1 },
-    );
+    town.change(1, AreaChange::Moved { area: nearest(3, None), centers: Box::default(), token: 1 });
     assert_eq!(seen(&pile), ["+far"]);
 }
 
