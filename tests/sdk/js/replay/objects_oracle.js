@@ -37,11 +37,11 @@ export class ObjectsOracle {
 
   /** From here on a view's client may have been answered. */
   begin(view) {
-    view.told = [];
-    view.before = this.state(view);
-    // Who follows an object begins with nothing, and is told what is round it as what enters.
+    // Who follows an object begins round where that is now.
     const followed = this.#latest[this.#keys.get(view.area.key)];
     if (followed !== undefined) this.shift(view, this.#places[followed]);
+    view.told = [];
+    view.before = this.state(view);
   }
 
   /** The objects that a view sees, with the fix by which each is where it is. */
