@@ -35,8 +35,10 @@ pub(crate) struct FilterError {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FilterFault {
-    #[error("unknown")]
-    Unknown,
+    #[error("unknown; there are and, or, not, and none for a comparison")]
+    UnknownOp,
+    #[error("unknown; there are eq, neq, in, nin, ex, nex, sw, ew, ct, lt, lte, gt, gte")]
+    UnknownCmp,
     #[error("missing")]
     Missing,
     #[error("has no meaning here")]
@@ -185,7 +187,7 @@ fn parse(path: &str, part: FilterPart, depth: usize, size: &mut Size) -> Result<
         return comparison(path, part);
     }
     if !matches!(part.op.as_str(), "and" | "or" | "not") {
-        return Err(fault(path, "op", FilterFault::Unknown));
+        return Err(fault(path, "op", FilterFault::UnknownOp));
     }
     if part.nodes.is_empty() {
         return Err(fault(path, "nodes", FilterFault::Missing));
@@ -224,7 +226,7 @@ fn comparison(path: &str, part: FilterPart) -> Result<Node, FilterError> {
         "lte" => Test::Order(val.clone(), [Ordering::Less, Ordering::Equal]),
         "gt" => Test::Order(val.clone(), [Ordering::Greater; 2]),
         "gte" => Test::Order(val.clone(), [Ordering::Greater, Ordering::Equal]),
-        _ => return Err(fault(path, "cmp", FilterFault::Unknown)),
+        _ => return Err(fault(path, "cmp", FilterFault::UnknownCmp)),
     };
     for (field, is_due, is_there) in
         [("val", takes_val, !val.is_empty()), ("vals", takes_vals, !vals.is_empty())]

@@ -92,13 +92,22 @@ pub(crate) fn run(
             let text = match (json, markdown) {
                 (true, _) => doc_json(&options),
                 (_, true) => doc_markdown(&options),
-                _ => options.iter().map(doc_text).collect::<Vec<_>>().join("\n"),
+                _ => {
+                    let options = options.iter().map(doc_text).collect::<Vec<_>>();
+                    format!("{NAMESPACES}\n{}", options.join("\n"))
+                }
             };
             Answer { text, code: 0 }
         }
         ConfigCommand::Example { format } => Answer { text: example(*format), code: 0 },
     }
 }
+
+/// What the table cannot say.
+const NAMESPACES: &str = "\
+Options of channel.without_namespace are those of every [[channel.namespaces]] as well, beside its
+name: there, channel.without_namespace.geo.kind is geo.kind.
+";
 
 fn check_text(faults: &[Fault], more: usize, warnings: &[Warning]) -> String {
     let mut text = String::new();

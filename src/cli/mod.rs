@@ -127,9 +127,9 @@ fn run_token(path: Option<&Path>, arguments: &token::TokenArgs) -> Outcome {
         Err(outcome) => return outcome,
     };
     match token::run(arguments, &options, Clock::new().now().unix) {
-        Ok(text) => {
+        Ok((text, outcome)) => {
             print(&text);
-            Outcome::Done
+            outcome
         }
         Err(fault) => {
             complain(&fault);

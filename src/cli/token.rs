@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::Outcome;
 use super::secret::Secret;
 use crate::access::token::{
     KeyError, TokenError, TokenOptions, TokenSigner, TokenVerifier, describe,
@@ -119,15 +120,15 @@ pub(crate) enum TokenCommandError {
     Token(#[from] TokenError),
 }
 
-/// What to print, without a line break at the end. `options` are the configuration's: their secret
-/// signs, and they check, where the arguments give no key. A token that is refused is no error: it
-/// has been inspected.
-pub(crate) fn run(
+/// What to print, without a line break at the end, and whether that is a token that is refused.
+/// `options` are the configuration's: their secret signs, and they check, where the arguments give
+/// no key.
+pub(super) fn run(
     args: &TokenArgs,
     options: &TokenOptions,
     now: UnixMillis,
-) -> Result<String, TokenCommandError> {
-    match &args.command {
+) -> Result<(String, Outcome), TokenCommandError> {
+    let made = match &args.command {
         TokenCommand::Connect(connect) => {
             let claims = Claims {
                 channels: &connect.channels,
@@ -146,9 +147,12 @@ pub(crate) fn run(
         }
         TokenCommand::Inspect(inspect) => {
             let report = Report::of(inspect, options, now)?;
-            Ok(if args.json { report.json(now) } else { report.text(now) })
+            let text = if args.json { report.json(now) } else { report.text(now) };
+            let is_refused = matches!(report.verdict, Verdict::Refused(_));
+            return Ok((text, if is_refused { Outcome::Failed } else { Outcome::Done }));
         }
-    }
+    };
+    Ok((made?, Outcome::Done))
 }
 
 // === Making ===

@@ -35,8 +35,10 @@ impl<'de> Visitor<'de> for TreeVisitor {
         Ok(Value::Number(value.into()))
     }
 
+    /// What is not finite is no number in JSON: as text it is refused where it stands.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("not a finite number"))
+        let number = Number::from_f64(value).map(Value::Number);
+        Ok(number.unwrap_or_else(|| Value::String(value.to_string())))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {

@@ -24,10 +24,16 @@ fn a_refusal_names_the_field() {
         ..leaf("a", cmp, "")
     };
     let cases = [
-        (of("xor", vec![good()]), "tf.op: unknown"),
+        (
+            of("xor", vec![good()]),
+            "tf.op: unknown; there are and, or, not, and none for a comparison",
+        ),
         (of("and", vec![]), "tf.nodes: missing"),
         (of("not", vec![good(), good()]), "tf.nodes: not takes exactly one node"),
-        (of("and", vec![good(), leaf("a", "like", "1")]), "tf.nodes[1].cmp: unknown"),
+        (
+            of("and", vec![good(), leaf("a", "like", "1")]),
+            "tf.nodes[1].cmp: unknown; there are eq, neq, in, nin, ex, nex, sw, ew, ct, lt, lte, gt, gte",
+        ),
         (of("not", vec![of("or", vec![leaf("", "eq", "1")])]), "tf.nodes[0].nodes[0].key: missing"),
         (leaf("a", "", "1"), "tf.cmp: missing"),
         (leaf("a", "eq", ""), "tf.val: missing"),

@@ -20,7 +20,9 @@ fn configured() -> TokenOptions {
 fn type_in(words: &[&str], options: &TokenOptions, now: UnixMillis) -> Result<String, String> {
     let cli = Cli::try_parse_from([&["token"], words].concat())
         .map_err(|error| error.render().to_string())?;
-    run(&cli.args, options, now).map_err(|error| error.to_string())
+    let (text, outcome) = run(&cli.args, options, now).map_err(|error| error.to_string())?;
+    assert_eq!(outcome == Outcome::Failed, text.contains("refused: "), "{text}");
+    Ok(text)
 }
 
 fn claims_of(token: &str) -> String {

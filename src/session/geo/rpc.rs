@@ -40,7 +40,11 @@ impl Session {
             "geo.nearby" => self.nearby(id, &request.data, now, actions),
             "geo.nearest" => self.nearest(id, &request.data, now, actions),
             "geo.zones" => self.zones(id, &request.data, actions),
-            _ => Err(ErrorCode::NotAvailable.because("method: unknown").into()),
+            _ => {
+                let why = "method: unknown; there are geo.move, geo.position, geo.nearby, \
+                           geo.nearest, geo.zones";
+                Err(ErrorCode::NotAvailable.because(why).into())
+            }
         }
     }
 

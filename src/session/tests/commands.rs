@@ -162,7 +162,7 @@ fn calls_find_no_method_messages_no_reply_and_pings_one() {
         r#"{"id":4,"ping":{}}"#,
     ));
     client.check(expect![[r#"
-        {"id":2,"error":{"code":108,"message":"not available: method: unknown"}}
+        {"id":2,"error":{"code":108,"message":"not available: method: unknown; there are geo.move, geo.position, geo.nearby, geo.nearest, geo.zones"}}
         {"id":4,"ping":{}}"#]]);
 }
 

@@ -66,7 +66,11 @@ fn what_is_wrong_with_a_filter_is_said_by_field() {
     };
     let nodes = json!([taxis(), {"key": "a", "cmp": "like"}]);
     let cases = [
-        ("tagged:a", json!({"tf": {"op": "or", "nodes": nodes}}), "tf.nodes[1].cmp: unknown"),
+        (
+            "tagged:a",
+            json!({"tf": {"op": "or", "nodes": nodes}}),
+            "tf.nodes[1].cmp: unknown; there are eq, neq, in, nin, ex, nex, sw, ew, ct, lt, lte, gt, gte",
+        ),
         ("tagged:a", json!({"tf": {}}), "tf.cmp: missing"),
         ("tagged:a", json!({"tf": taxis(), "delta": "fossil"}), "delta: not together with tf"),
         ("document:a", json!({"tf": taxis()}), "tf: the namespace does not allow tags filters"),
