@@ -7,6 +7,7 @@ mod cells;
 mod circle;
 mod crossing;
 mod extent;
+mod interior;
 mod kernel;
 mod plane;
 mod polygon;

@@ -1,10 +1,10 @@
 //! Polygons with holes. A hole is open: its edge belongs to the polygon.
 
-use geo::InteriorPoint;
 use robust::Coord;
 
 use super::arc::Arc;
 use super::caps::{Cap, Caps};
+use super::interior::place_inside;
 use super::plane::Edge;
 use super::ring::{Ring, Side};
 use super::straight::{self, Nearest, middle, place_of};
@@ -184,14 +184,7 @@ impl Polygons {
         if self.contains(middle.at) {
             return middle;
         }
-        let polygon = &self.polygons[0];
-        let plane = |ring: &Ring| -> geo::LineString {
-            ring.corners().iter().map(|corner| (corner.x, corner.y)).collect()
-        };
-        let holes = polygon.holes.iter().map(plane).collect();
-        let inside = geo::Polygon::new(plane(&polygon.shell), holes).interior_point();
-        let inside = inside.map(|inside| place_of(Coord { x: inside.x(), y: inside.y() }));
-        inside.filter(|inside| self.contains(inside.at)).unwrap_or(middle)
+        place_inside(&self.polygons[0]).unwrap_or(middle)
     }
 
     pub(super) fn extent(&self) -> Vec<Extent> {

@@ -86,6 +86,11 @@ impl Ring {
         &self.corners
     }
 
+    /// Whether it encloses a pole.
+    pub(super) fn goes_round(&self) -> bool {
+        self.pole.is_some()
+    }
+
     /// Without those of a seam.
     pub(super) fn edges(&self) -> impl Iterator<Item = Edge> {
         self.edges_of(0..u32_of(self.corners.len() - 1))
