@@ -41,7 +41,7 @@ impl Arc {
     /// A circle that has all of it.
     pub(super) fn cap(&self) -> Cap {
         let middle = plus(self.a, self.b).normalised();
-        let radius = middle.distance(self.a).0.max(middle.distance(self.b).0);
+        let radius = middle.distance(self.a).0;
         Cap { center: middle, radius: radius * (1.0 + 1e-9) + 1e-6 }
     }
 
@@ -60,7 +60,7 @@ impl Arc {
 
     /// Whether the other lies on one side of this one's great circle, farther than `reach` metres:
     /// soon told, and so it is of most pairs.
-    fn is_aside_of(&self, other: &Self, reach: f64) -> bool {
+    pub(super) fn is_aside_of(&self, other: &Self, reach: f64) -> bool {
         let (a, b) = (self.normal.dot(other.a), self.normal.dot(other.b));
         // At least the sine of the angle, and what rounding may be off.
         let least = reach / EARTH_RADIUS.0 + 1e-14;

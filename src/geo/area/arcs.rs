@@ -1,6 +1,7 @@
 //! [`Arcs`]: pieces of great circles of which the nearest is found without a look at each.
 
 use super::arc::Arc;
+use super::budget::{ARC_STEPS, Budget};
 use super::caps::{Cap, Caps};
 use crate::geo::point::{Metres, UnitVector};
 
@@ -26,9 +27,27 @@ impl Arcs {
         self.caps.as_ref()
     }
 
-    /// Metres to the nearest; infinite where there are none.
-    pub(super) fn distance(&self, unit: UnitVector) -> f64 {
-        self.nearest(unit, f64::INFINITY)
+    /// As [`Self::is_within`], or it may not be told.
+    pub(super) fn may_be_within(&self, unit: UnitVector, reach: f64, budget: &mut Budget) -> bool {
+        let reach = reach.next_up();
+        let mut best = reach;
+        if let Some(caps) = self.caps() {
+            caps.nearest(unit, &mut best, &mut |arc, best| {
+                let may_look = budget.spend(ARC_STEPS);
+                let away =
+                    if may_look { self.arcs[arc].distance(unit).0 } else { f64::NEG_INFINITY };
+                *best = best.min(away);
+            });
+        }
+        best < reach
+    }
+
+    /// Whether two are at most `reach` metres apart, or it may not be told.
+    pub(super) fn is_near(&self, other: &Self, reach: f64, budget: &mut Budget) -> bool {
+        let (Some(caps), Some(other_caps)) = (self.caps(), other.caps()) else { return false };
+        caps.any_pair(other_caps, reach, budget, &mut |one, two, budget| {
+            budget.are_near(&self.arcs[one], &other.arcs[two], reach)
+        })
     }
 
     /// Whether one is at most so many metres away.
@@ -42,17 +61,8 @@ impl Arcs {
         self.caps().map_or(Metres(f64::INFINITY), |caps| caps.safe_distance(unit))
     }
 
-    /// Whether `see` says so of one of those in caps that may have one.
-    pub(super) fn any(
-        &self,
-        may: &impl Fn(&Cap) -> bool,
-        see: &mut impl FnMut(&Arc) -> bool,
-    ) -> bool {
-        self.caps().is_some_and(|caps| caps.any(may, &mut |arc| see(&self.arcs[arc])))
-    }
-
     /// The distance of the nearest that is nearer than `most`, or `most`.
-    fn nearest(&self, unit: UnitVector, most: f64) -> f64 {
+    pub(super) fn nearest(&self, unit: UnitVector, most: f64) -> f64 {
         let mut best = most;
         if let Some(caps) = self.caps() {
             caps.nearest(unit, &mut best, &mut |arc, best| {

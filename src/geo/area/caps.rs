@@ -2,7 +2,8 @@
 //! is found without looking at all of it.
 
 use super::arc::{ZERO, plus};
-use crate::geo::point::{FARTHEST, Metres, Point, UnitVector};
+use super::budget::Budget;
+use crate::geo::point::{EARTH_RADIUS, FARTHEST, Metres, Point, UnitVector};
 
 /// All places within so many metres of a centre.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,6 +26,13 @@ impl Cap {
     pub(super) fn to_circle(self) -> (Point, Metres) {
         // Degrees are rounded, and the circle with them.
         (self.center.to_lat_lng().into(), Metres((self.radius + 1e-6).min(FARTHEST.0)))
+    }
+
+    /// Whether some place of it may be at most `reach` metres from one of the other. A straight line
+    /// through the Earth is shorter than the way, and sooner computed.
+    fn may_be_near(&self, other: &Self, reach: f64) -> bool {
+        let angle = (self.radius + other.radius + reach) / EARTH_RADIUS.0;
+        self.center.chord_squared(other.center) <= angle * angle * (1.0 + 1e-9) + 1e-28
     }
 
     /// No place of it is nearer than so many metres; negative inside.
@@ -135,15 +143,16 @@ impl Caps {
     }
 
     /// Whether `see` says yes to a piece of this one and one of the other that may be at most
-    /// `reach` metres apart.
+    /// `reach` metres apart, or it may not be told.
     pub(super) fn any_pair(
         &self,
         other: &Self,
         reach: f64,
-        see: &mut impl FnMut(usize, usize) -> bool,
+        budget: &mut Budget,
+        see: &mut impl FnMut(usize, usize, &mut Budget) -> bool,
     ) -> bool {
         let tops = (self.levels.len() - 1, other.levels.len() - 1);
-        self.any_pair_below((tops.0, 0), (other, tops.1, 0), reach, see)
+        self.any_pair_below((tops.0, 0), (other, tops.1, 0), reach, budget, see)
     }
 
     fn any_pair_below(
@@ -151,24 +160,29 @@ impl Caps {
         (level, index): (usize, usize),
         (other, other_level, other_index): (&Self, usize, usize),
         reach: f64,
-        see: &mut impl FnMut(usize, usize) -> bool,
+        budget: &mut Budget,
+        see: &mut impl FnMut(usize, usize, &mut Budget) -> bool,
     ) -> bool {
         let one = &self.levels[level][index];
         let two = &other.levels[other_level][other_index];
-        if one.gap(two.center) > two.radius + reach {
+        if !one.may_be_near(two, reach) {
             return false;
         }
+        if !budget.spend(1) {
+            return true;
+        }
         if level == 0 && other_level == 0 {
-            return see(index, other_index);
+            return see(index, other_index, budget);
         }
         if other_level == 0 || (level > 0 && one.radius >= two.radius) {
             return children(index, self.levels[level - 1].len()).any(|child| {
                 let at = (other, other_level, other_index);
-                self.any_pair_below((level - 1, child), at, reach, see)
+                self.any_pair_below((level - 1, child), at, reach, budget, see)
             });
         }
         children(other_index, other.levels[other_level - 1].len()).any(|child| {
-            self.any_pair_below((level, index), (other, other_level - 1, child), reach, see)
+            let at = (other, other_level - 1, child);
+            self.any_pair_below((level, index), at, reach, budget, see)
         })
     }
 }

@@ -4,7 +4,7 @@
 
 use robust::Coord;
 
-use super::plane::{Contact, Edge, contact, shifted, turns};
+use super::plane::{Contact, Edge, contact, is_aside, shifted, side, turns};
 use super::ring::Ring;
 use crate::geo::error::GeoError;
 
@@ -106,8 +106,8 @@ impl Pair<'_> {
         let mut last = side(edge, corners[0]);
         for (theirs, ends) in (first..).zip(corners.windows(2)) {
             let next = side(edge, ends[1]);
-            // Both ends are on one side of the line through the edge.
-            let apart = last * next > 0;
+            // Both ends of one are on one side of the line through the other.
+            let apart = last * next > 0 || is_aside((ends[0], ends[1]), edge);
             last = next;
             if !apart && !self.other.of.is_seam(theirs) {
                 self.judge(contact(edge, (ends[0], ends[1])), at, theirs)?;
@@ -138,14 +138,6 @@ impl Pair<'_> {
         let what = if same_ring { "the ring crosses or touches itself" } else { "rings cross" };
         Err(GeoError::new(path, what))
     }
-}
-
-/// On which side of an edge's line a corner certainly is; 0 where rounding could say otherwise.
-fn side((a, b): Edge, corner: Coord<f64>) -> i8 {
-    let left = (b.x - a.x) * (corner.y - a.y);
-    let right = (b.y - a.y) * (corner.x - a.x);
-    let doubt = 4e-16 * (left.abs() + right.abs());
-    i8::from(left - right > doubt) - i8::from(right - left > doubt)
 }
 
 /// Edges of a chain.

@@ -2,9 +2,12 @@
 
 mod arc;
 mod arcs;
+mod boxes;
+mod budget;
 mod caps;
 mod cells;
 mod circle;
+mod contacts;
 mod crossing;
 mod extent;
 mod interior;
@@ -18,6 +21,7 @@ mod straight;
 mod strips;
 #[cfg(test)]
 pub(in crate::geo) mod tests;
+mod union;
 
 use std::sync::Arc;
 
@@ -25,10 +29,12 @@ use h3o::CellIndex;
 
 use super::error::GeoError;
 use super::point::{FARTHEST, LatLng, Metres, Point};
+use budget::Budget;
 use cells::Cells;
 use kernel::{Kernel, Region};
 use polygon::Polygons;
 use route::Route;
+use straight::Nearest;
 
 pub(crate) use circle::Circle;
 pub(crate) use extent::Extent;
@@ -46,7 +52,7 @@ pub(crate) enum Area {
     /// one that H3 says, so that of these areas alone not all of the edge is inside.
     Cells(Cells),
     Route(Route),
-    /// Every part together.
+    /// Every part together; see [`Area::union`].
     Union(Vec<Area>),
 }
 
@@ -122,10 +128,18 @@ impl Area {
 
     /// Whether the two have a place in common: exactly for polygons, otherwise to the metre by
     /// which great circles stand for their edges. Shapes wound about one another so that it takes
-    /// more than some 20 ms to tell are taken to meet.
+    /// more than some 3 ms to tell, whatever number of parts they have, are taken to meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
+        self.compare(other).0
+    }
+
+    /// Whether the two meet, and what is left of the budget for telling that.
+    fn compare(&self, other: &Self) -> (bool, Budget) {
         let (ours, theirs) = (self.kernels(), other.kernels());
-        ours.iter().any(|one| theirs.iter().any(|other| one.meets(other)))
+        let pieces = |kernels: &[Kernel<'_>]| kernels.iter().map(Kernel::pieces).sum::<usize>();
+        let mut budget = Budget::of(pieces(&ours) + pieces(&theirs));
+        let meet = ours.iter().any(|one| theirs.iter().any(|other| one.meets(other, &mut budget)));
+        (meet, budget)
     }
 
     /// Whether every place of this one is in `other`; may say no where that is hard to tell.
@@ -151,13 +165,21 @@ impl Area {
     /// with very many edges that are thousands of kilometres long it may be less than it is: no
     /// look takes much longer than a millisecond.
     pub(crate) fn edge_distance(&self, point: &Point) -> Metres {
+        let mut search = Nearest::new(point.unit, f64::INFINITY);
+        self.see_edges(&mut search);
+        Metres(search.best)
+    }
+
+    /// One search through all parts, of which one that was near spares looks at others.
+    fn see_edges(&self, search: &mut Nearest) {
+        let (unit, best) = (search.unit, search.best);
         match self {
-            Self::Empty => Metres(f64::INFINITY),
-            Self::Circle(circle) => circle.edge_distance(point.unit),
-            Self::Polygons(polygons) => polygons.edge_distance(point.unit),
-            Self::Cells(cells) => cells.edge_distance(point.unit),
-            Self::Route(route) => route.edge_distance(point.unit),
-            Self::Union(parts) => least(parts.iter().map(|part| part.edge_distance(point))),
+            Self::Empty => {}
+            Self::Circle(circle) => search.best = best.min(circle.edge_distance(unit).0),
+            Self::Polygons(polygons) => polygons.see_edges(search),
+            Self::Cells(cells) => search.best = cells.edge_below(unit, best),
+            Self::Route(route) => search.best = route.edge_below(unit, best),
+            Self::Union(parts) => parts.iter().for_each(|part| part.see_edges(search)),
         }
     }
 

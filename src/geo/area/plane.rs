@@ -21,6 +21,9 @@ pub(super) fn contact((a, b): Edge, (c, d): Edge) -> Contact {
     if apart(a.y, b.y, c.y, d.y) || apart(a.x, b.x, c.x, d.x) {
         return Contact::None;
     }
+    if is_aside((a, b), (c, d)) || is_aside((c, d), (a, b)) {
+        return Contact::None;
+    }
     let one_side = |one: f64, other: f64| (one > 0.0 && other > 0.0) || (one < 0.0 && other < 0.0);
     let (to_c, to_d) = (orient2d(a, b, c), orient2d(a, b, d));
     if one_side(to_c, to_d) {
@@ -35,6 +38,20 @@ pub(super) fn contact((a, b): Edge, (c, d): Edge) -> Contact {
     }
     let touches = [to_a, to_b, to_c, to_d].contains(&0.0);
     if touches { Contact::Touching } else { Contact::Crossing }
+}
+
+/// Whether both ends of the other are certainly on one side of the line through an edge. Asked of
+/// both it spares most of what is long to tell exactly, such as an end on the other's line.
+pub(super) fn is_aside(edge: Edge, other: Edge) -> bool {
+    side(edge, other.0) * side(edge, other.1) > 0
+}
+
+/// On which side of an edge's line a corner certainly is; 0 where rounding could say otherwise.
+pub(super) fn side((a, b): Edge, corner: Coord<f64>) -> i8 {
+    let left = (b.x - a.x) * (corner.y - a.y);
+    let right = (b.y - a.y) * (corner.x - a.x);
+    let doubt = 4e-16 * (left.abs() + right.abs());
+    i8::from(left - right > doubt) - i8::from(right - left > doubt)
 }
 
 /// Of edges on one line whose boxes meet.

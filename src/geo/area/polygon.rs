@@ -2,7 +2,9 @@
 
 use robust::Coord;
 
-use super::arc::Arc;
+use super::arcs::Arcs;
+use super::boxes::{Bounds, Boxes};
+use super::budget::Budget;
 use super::caps::{Cap, Caps};
 use super::interior::place_inside;
 use super::plane::Edge;
@@ -24,6 +26,7 @@ pub(crate) struct Polygons {
     /// All edges, a few that follow one another in each.
     blocks: Vec<Block>,
     caps: Caps,
+    boxes: Boxes,
     cap: (Point, Metres),
     /// Stands for all of it: events of this shape are there, and distances are to there.
     center: Point,
@@ -62,6 +65,11 @@ impl Polygons {
         Ok(Self::of(polygons))
     }
 
+    /// At least one, as one area.
+    pub(super) fn joined(parts: Vec<Self>) -> Self {
+        Self::of(parts.into_iter().flat_map(|part| part.polygons).collect())
+    }
+
     fn of(polygons: Vec<Polygon>) -> Self {
         let mut blocks = Vec::new();
         for (polygon, number) in polygons.iter().zip(0_u32..) {
@@ -83,6 +91,11 @@ impl Polygons {
             if caps.is_empty() { Cap { center: start, radius: 0.0 } } else { Cap::round(&caps) }
         };
         let caps = Caps::new(blocks.iter().map(cap_of).collect());
+        let bounds_of = |block: &Block| {
+            let ring = polygons[block.polygon as usize].ring(block.ring);
+            Bounds::of(&ring.corners()[block.from as usize..=block.to as usize])
+        };
+        let boxes = Boxes::new(blocks.iter().map(bounds_of).collect());
         let by_longitude = (polygons.len() > FEW).then(|| by_longitude(&polygons));
         let anywhere = place_of(Coord { x: 0.0, y: 0.0 });
         let mut this = Self {
@@ -92,6 +105,7 @@ impl Polygons {
             by_longitude,
             blocks,
             caps,
+            boxes,
         };
         this.cap = this.find_cap();
         this.center = this.find_center();
@@ -138,35 +152,33 @@ impl Polygons {
     }
 
     pub(super) fn contains(&self, at: LatLng) -> bool {
-        match &self.by_longitude {
-            // The poles have every longitude.
-            Some(strips) if at.lat().abs() < 90.0 => strips
-                .at(at.lng())
-                .iter()
-                .any(|number| self.polygons[*number as usize].contains(at)),
-            _ => self.polygons.iter().any(|polygon| polygon.contains(at)),
-        }
+        self.over(at).any(|polygon| polygon.contains(at))
     }
 
-    pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        Metres(self.nearest_edge(unit, f64::INFINITY))
+    /// Polygons that may have a place: at least those that have its longitude.
+    pub(super) fn over(&self, at: LatLng) -> impl Iterator<Item = &Polygon> {
+        // The poles have every longitude.
+        let strips = self.by_longitude.as_ref().filter(|_| at.lat().abs() < 90.0);
+        let numbers = strips.map(|strips| strips.at(at.lng()));
+        let all = if strips.is_some() { &[] } else { &self.polygons[..] };
+        let some = numbers.unwrap_or_default().iter().map(|number| *number as usize);
+        some.map(|number| &self.polygons[number]).chain(all)
     }
 
     /// Whether an edge may be at most so many metres away.
     pub(super) fn is_edge_within(&self, unit: UnitVector, reach: f64) -> bool {
         let reach = reach.next_up();
-        self.nearest_edge(unit, reach) < reach
+        let mut search = Nearest::new(unit, reach);
+        self.see_edges(&mut search);
+        search.best < reach
     }
 
-    /// The distance of the nearest edge that is nearer than `most`, or `most`.
-    fn nearest_edge(&self, unit: UnitVector, most: f64) -> f64 {
-        let mut search = Nearest::new(unit, most);
-        let mut best = most;
-        self.caps.nearest(unit, &mut best, &mut |block, best| {
+    pub(super) fn see_edges(&self, search: &mut Nearest) {
+        let mut best = search.best;
+        self.caps.nearest(search.unit, &mut best, &mut |block, best| {
             search.see(self.edges_of(block));
             *best = search.best;
         });
-        best
     }
 
     /// At most the distance of the nearest edge.
@@ -217,36 +229,53 @@ impl Polygons {
         &self.polygons
     }
 
-    /// Whether an edge of this one and one of the other, brought beside it, are as `is` says.
-    pub(super) fn any_edges(&self, other: &Self, is: &mut impl FnMut(Edge, Edge) -> bool) -> bool {
-        let beside = self.is_off_antimeridian() && other.is_off_antimeridian();
-        self.caps.any_pair(&other.caps, 0.0, &mut |one, two| {
-            self.edges_of(one).any(|ours| {
-                other.edges_of(two).any(|theirs| match beside {
-                    true => is(ours, theirs),
-                    false => plane::turned(theirs, ours).any(|theirs| is(ours, theirs)),
-                })
+    pub(super) fn boxes(&self) -> &Boxes {
+        &self.boxes
+    }
+
+    /// How many corners there are.
+    pub(super) fn count(&self) -> usize {
+        let rings = self.polygons.iter().flat_map(Polygon::rings);
+        rings.map(|ring| ring.corners().len()).sum()
+    }
+
+    /// Whether some place of an edge is at most `reach` metres from an arc.
+    pub(super) fn is_near(&self, arcs: &Arcs, reach: f64, budget: &mut Budget) -> bool {
+        arcs.caps().is_some_and(|caps| {
+            self.caps.any_pair(caps, reach, budget, &mut |block, arc, budget| {
+                let arc = &arcs.as_slice()[arc];
+                self.edges_of(block).any(|edge| straight::is_near(edge, arc, reach, budget))
             })
         })
     }
 
-    /// Whether all longitudes are as they are written.
-    fn is_off_antimeridian(&self) -> bool {
-        let mut shells = self.polygons.iter().map(|polygon| &polygon.shell);
-        shells.all(|shell| shell.west > -180.0 && shell.east < 180.0)
-    }
-
-    /// Whether some place of an edge is at most `reach` metres from the arc.
-    pub(super) fn is_edge_near(&self, leg: &Arc, reach: f64, steps: &mut u32) -> bool {
-        let may = |cap: &Cap| leg.distance(cap.center).0 <= cap.radius + reach;
-        self.caps.any(&may, &mut |block| {
-            self.edges_of(block).any(|edge| straight::is_within_of(edge, leg, reach, steps))
-        })
+    /// The edges of a block as they lie one after the other.
+    pub(super) fn piece(&self, block: usize) -> Piece<'_> {
+        let Block { polygon, ring, from, to } = self.blocks[block];
+        let ring = self.polygons[polygon as usize].ring(ring);
+        let first = from as usize;
+        Piece { ring, first, corners: &ring.corners()[first..=to as usize] }
     }
 
     fn edges_of(&self, block: usize) -> impl Iterator<Item = Edge> {
         let Block { polygon, ring, from, to } = self.blocks[block];
         self.polygons[polygon as usize].ring(ring).edges_of(from..to)
+    }
+}
+
+/// Edges of a ring that follow one another, from number `first`.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) ring: &'a Ring,
+    pub(super) first: usize,
+    pub(super) corners: &'a [Coord<f64>],
+}
+
+impl<'a> Piece<'a> {
+    /// Without those of a seam.
+    pub(super) fn edges(self) -> impl Iterator<Item = Edge> + use<'a> {
+        let edges = (self.first..).zip(self.corners.windows(2));
+        edges.filter(move |(at, _)| !self.ring.is_seam(*at)).map(|(_, ends)| (ends[0], ends[1]))
     }
 }
 
@@ -287,6 +316,22 @@ impl Polygon {
             && self.holes.iter().all(|hole| hole.side(at) != Side::Inside)
     }
 
+    /// A corner.
+    pub(super) fn start(&self) -> LatLng {
+        place_of(self.shell.corners()[0]).at
+    }
+
+    /// Whether the box round it has all of that round another, as it must where the other one,
+    /// poles aside, lies in it.
+    pub(super) fn spans(&self, other: &Self) -> bool {
+        let (outer, inner) = (&self.shell, &other.shell);
+        let is_round = outer.east - outer.west >= 360.0 - SLACK;
+        let turn = ((outer.west - inner.west - SLACK) / 360.0).ceil() * 360.0;
+        outer.south <= inner.south
+            && inner.north <= outer.north
+            && (is_round || inner.east + turn <= outer.east + SLACK)
+    }
+
     pub(super) fn rings(&self) -> impl Iterator<Item = &Ring> {
         std::iter::once(&self.shell).chain(&self.holes)
     }
@@ -310,7 +355,7 @@ fn by_longitude(polygons: &[Polygon]) -> Strips {
 }
 
 /// Edges that share a circle.
-const BLOCK: u32 = 8;
+pub(super) const BLOCK: u32 = 8;
 /// Polygons that are looked at one by one.
 const FEW: usize = 8;
 /// Degrees that longitudes over the antimeridian may be off.

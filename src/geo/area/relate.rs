@@ -3,6 +3,8 @@
 
 use robust::Coord;
 
+use super::budget::{Budget, LOOK_STEPS};
+use super::contacts;
 use super::plane::{Contact, Edge, contact, is_between};
 use super::polygon::{Polygon, Polygons};
 use super::ring::Side;
@@ -11,17 +13,35 @@ use crate::geo::point::LatLng;
 
 impl Polygons {
     /// Whether they have a place in common.
-    pub(super) fn meets(&self, other: &Self) -> bool {
+    pub(super) fn meets(&self, other: &Self, budget: &mut Budget) -> bool {
         // Boundaries apart, each polygon lies inside or outside of the other area as a whole.
-        self.any_edges(other, &mut |ours, theirs| contact(ours, theirs) != Contact::None)
-            || self.starts().any(|at| other.contains(at))
-            || other.starts().any(|at| self.contains(at))
+        contacts::any(self, other, budget)
+            || self.has_any_of(other, budget)
+            || other.has_any_of(self, budget)
             || poles().any(|pole| self.contains(pole) && other.contains(pole))
+    }
+
+    /// Whether a place is inside, or it may not be told.
+    pub(super) fn has(&self, at: LatLng, budget: &mut Budget) -> bool {
+        self.over(at).any(|polygon| !budget.spend(LOOK_STEPS) || polygon.contains(at))
+    }
+
+    /// Of polygons whose boundaries are apart, whether one of the other's lies in one of these, or
+    /// it may not be told.
+    fn has_any_of(&self, other: &Self, budget: &mut Budget) -> bool {
+        other.polygons().iter().any(|inner| {
+            let at = inner.start();
+            let looks = self.over(at).count() / 4;
+            !budget.spend(looks)
+                || self.over(at).any(|outer| {
+                    outer.spans(inner) && (!budget.spend(LOOK_STEPS) || outer.contains(at))
+                })
+        })
     }
 
     /// A corner of each polygon.
     pub(super) fn starts(&self) -> impl Iterator<Item = LatLng> {
-        self.polygons().iter().map(|polygon| place_of(polygon.shell.corners()[0]).at)
+        self.polygons().iter().map(Polygon::start)
     }
 
     /// Whether all of it is certainly in `other`: each polygon in one of the other's.

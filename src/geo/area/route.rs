@@ -12,6 +12,8 @@ use crate::geo::point::{FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) struct Route {
     legs: Arcs,
     pub(super) half_width: Metres,
+    /// A place of the line that stands for it.
+    center: Point,
 }
 
 impl Route {
@@ -37,11 +39,30 @@ impl Route {
         if legs.is_empty() {
             return Err(GeoError::new("", "a line has at least 2 positions"));
         }
-        Ok(Self { legs: Arcs::new(legs), half_width })
+        let center = legs[legs.len() / 2].a.to_lat_lng().into();
+        Ok(Self { legs: Arcs::new(legs), half_width, center })
+    }
+
+    /// At least one, of the same width, as one; the first says where the centre is.
+    pub(super) fn joined(parts: Vec<Self>) -> Self {
+        let (half_width, center) = (parts[0].half_width, parts[0].center);
+        let legs = parts.iter().flat_map(Self::legs).copied().collect();
+        Self { legs: Arcs::new(legs), half_width, center }
     }
 
     pub(super) fn legs(&self) -> &[Arc] {
         self.legs.as_slice()
+    }
+
+    pub(super) fn line(&self) -> &Arcs {
+        &self.legs
+    }
+
+    /// Where each line begins.
+    pub(super) fn starts(&self) -> impl Iterator<Item = LatLng> {
+        let legs = self.legs();
+        let is_start = |index: &usize| *index == 0 || legs[index - 1].b != legs[*index].a;
+        (0..legs.len()).filter(is_start).map(|index| legs[index].a.to_lat_lng())
     }
 
     pub(super) fn contains(&self, unit: UnitVector) -> bool {
@@ -49,7 +70,13 @@ impl Route {
     }
 
     pub(super) fn edge_distance(&self, unit: UnitVector) -> Metres {
-        Metres((self.legs.distance(unit) - self.half_width.0).abs())
+        Metres(self.edge_below(unit, f64::INFINITY))
+    }
+
+    /// The distance of the edge where it is less than `most`, or `most`.
+    pub(super) fn edge_below(&self, unit: UnitVector, most: f64) -> f64 {
+        let line = self.legs.nearest(unit, self.half_width.0 + most);
+        (line - self.half_width.0).abs().min(most)
     }
 
     /// At most the distance of the edge.
@@ -59,20 +86,12 @@ impl Route {
     }
 
     /// Whether the line itself is at most so many metres away.
-    pub(super) fn is_line_within(&self, unit: UnitVector, reach: f64) -> bool {
+    fn is_line_within(&self, unit: UnitVector, reach: f64) -> bool {
         self.legs.is_within(unit, reach)
     }
 
-    /// Whether the two lines are at most `reach` metres apart somewhere.
-    pub(super) fn is_line_near(&self, other: &Self, reach: f64) -> bool {
-        let (ours, theirs) = (self.legs(), other.legs());
-        self.caps().any_pair(other.caps(), reach, &mut |one, two| {
-            ours[one].is_within_of(&theirs[two], reach)
-        })
-    }
-
     pub(super) fn center(&self) -> Point {
-        self.legs()[self.legs().len() / 2].a.to_lat_lng().into()
+        self.center
     }
 
     pub(super) fn cap(&self) -> (Point, Metres) {

@@ -7,6 +7,7 @@ use std::collections::BinaryHeap;
 use robust::Coord;
 
 use super::arc::Arc;
+use super::budget::{ARC_STEPS, Budget};
 use super::caps::Cap;
 use super::plane::Edge;
 use crate::geo::point::{EARTH_RADIUS, FARTHEST, LatLng, Point, UnitVector};
@@ -117,11 +118,9 @@ impl PartialEq for Piece {
 
 impl Eq for Piece {}
 
-/// Whether some place of the edge is at most `reach` metres from the arc. Where that takes more
-/// than `steps` pieces it is taken to be so.
-pub(super) fn is_within_of(edge: Edge, leg: &Arc, reach: f64, steps: &mut u32) -> bool {
-    *steps = steps.saturating_sub(1);
-    if *steps == 0 {
+/// Whether some place of the edge is at most `reach` metres from the arc, or it may not be told.
+pub(super) fn is_near(edge: Edge, leg: &Arc, reach: f64, budget: &mut Budget) -> bool {
+    if !budget.spend(ARC_STEPS) {
         return true;
     }
     let bow = bow(edge);
@@ -133,7 +132,7 @@ pub(super) fn is_within_of(edge: Edge, leg: &Arc, reach: f64, steps: &mut u32) -
         return false;
     }
     let (one, other) = halves(edge);
-    is_within_of(one, leg, reach, steps) || is_within_of(other, leg, reach, steps)
+    is_near(one, leg, reach, budget) || is_near(other, leg, reach, budget)
 }
 
 pub(super) fn arc((a, b): Edge) -> Arc {

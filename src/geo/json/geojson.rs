@@ -82,7 +82,7 @@ fn collection(fields: &Fields<'_>, budget: &mut Budget, depth: usize) -> Result<
     // Each has at least one position and takes what it has.
     budget.rest(parts.len()).map_err(|fault| fault.within("geometries"))?;
     let parts: Result<Vec<Area>, GeoError> = each(parts, |part| read(part, budget, depth + 1));
-    parts.map(Area::Union).map_err(|fault| fault.within("geometries"))
+    parts.map(Area::union).map_err(|fault| fault.within("geometries"))
 }
 
 fn coordinates_of(kind: &str, value: &Value, budget: &mut Budget) -> Result<Area, GeoError> {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod cases;
+mod hostile;
 pub(in crate::geo) mod oracle;
 mod relations;
 mod second_opinion;
