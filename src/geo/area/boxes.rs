@@ -1,6 +1,6 @@
 //! [`Boxes`]: a tree of boxes in the plane of longitude and latitude round blocks of edges.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::plane::{Edge, side};
 

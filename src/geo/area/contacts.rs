@@ -2,7 +2,7 @@
 //! compared where the boxes round them meet, at about a nanosecond and a half for each pair, so
 //! that even a thousand edges that all lie over a thousand others are told in some milliseconds.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::boxes::{Bounds, Node};
 use super::budget::Budget;

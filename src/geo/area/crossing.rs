@@ -2,7 +2,7 @@
 //! different ones touch in single places at most. The time grows with the square of the number of
 //! vertices, at well under a nanosecond and a half for each pair in the worst case.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::plane::{Contact, Edge, contact, is_aside, shifted, side, turns};
 use super::ring::Ring;

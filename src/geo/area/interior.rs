@@ -1,7 +1,7 @@
 //! A place inside a polygon, told in little more time than its vertices take to sort: on a parallel
 //! between two corners, in the middle of the widest stretch of it that is inside.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::polygon::Polygon;
 use super::ring::Ring;

@@ -1,7 +1,8 @@
 //! Straight edges in the plane of longitude and latitude: exact on the numbers as they are.
 #![expect(clippy::float_cmp, reason = "corners are the same or they are not")]
 
-use robust::{Coord, orient2d};
+use ::geo::Coord;
+use ::geo::kernels::{Kernel, Orientation, RobustKernel};
 
 pub(super) type Edge = (Coord<f64>, Coord<f64>);
 
@@ -24,20 +25,22 @@ pub(super) fn contact((a, b): Edge, (c, d): Edge) -> Contact {
     if is_aside((a, b), (c, d)) || is_aside((c, d), (a, b)) {
         return Contact::None;
     }
-    let one_side = |one: f64, other: f64| (one > 0.0 && other > 0.0) || (one < 0.0 && other < 0.0);
-    let (to_c, to_d) = (orient2d(a, b, c), orient2d(a, b, d));
-    if one_side(to_c, to_d) {
+    let on_line = Orientation::Collinear;
+    let (to_c, to_d) = (orientation(a, b, c), orientation(a, b, d));
+    if to_c == to_d {
+        return if to_c == on_line { overlap((a, b), (c, d)) } else { Contact::None };
+    }
+    let (to_a, to_b) = (orientation(c, d, a), orientation(c, d, b));
+    if to_a == to_b && to_a != on_line {
         return Contact::None;
     }
-    if to_c == 0.0 && to_d == 0.0 {
-        return overlap((a, b), (c, d));
-    }
-    let (to_a, to_b) = (orient2d(c, d, a), orient2d(c, d, b));
-    if one_side(to_a, to_b) {
-        return Contact::None;
-    }
-    let touches = [to_a, to_b, to_c, to_d].contains(&0.0);
+    let touches = [to_a, to_b, to_c, to_d].contains(&on_line);
     if touches { Contact::Touching } else { Contact::Crossing }
+}
+
+/// How one turns at `b` on the way from `a` to `c`, without error.
+pub(super) fn orientation(a: Coord<f64>, b: Coord<f64>, c: Coord<f64>) -> Orientation {
+    RobustKernel::orient2d(a, b, c)
 }
 
 /// Whether both ends of the other are certainly on one side of the line through an edge. Asked of
@@ -76,7 +79,7 @@ pub(super) fn is_between((a, b): Edge, corner: Coord<f64>) -> bool {
     !is_end
         && within(a.x, b.x, corner.x)
         && within(a.y, b.y, corner.y)
-        && orient2d(a, b, corner) == 0.0
+        && orientation(a, b, corner) == Orientation::Collinear
 }
 
 /// The edge by each number of whole turns that brings it to longitudes of the other.

@@ -1,6 +1,6 @@
 //! Polygons with holes. A hole is open: its edge belongs to the polygon.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::arcs::Arcs;
 use super::boxes::{Bounds, Boxes};

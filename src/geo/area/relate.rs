@@ -1,7 +1,7 @@
 //! Whether polygons meet, and whether they lie within others: exact on the numbers as they are,
 //! but for longitudes over the antimeridian, which are rounded to about a nanometre.
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::budget::{Budget, LOOK_STEPS};
 use super::contacts;

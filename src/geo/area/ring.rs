@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-use robust::{Coord, orient2d};
+use ::geo::Coord;
+use ::geo::kernels::Orientation;
 
 use super::Vertex;
-use super::plane::Edge;
+use super::plane::{Edge, orientation};
 use super::strips::{Strips, u32_of};
 use crate::geo::error::GeoError;
 use crate::geo::point::LatLng;
@@ -140,16 +141,18 @@ impl Ring {
             if place.y > high {
                 continue;
             }
-            let turn = if place.y < low { -1.0 } else { orient2d(a, b, place) };
-            if turn == 0.0 && self.is_seam(edge as usize) && low < place.y && place.y < high {
+            let below = place.y < low;
+            let side = if below { Orientation::Clockwise } else { orientation(a, b, place) };
+            let is_on_line = side == Orientation::Collinear;
+            if is_on_line && self.is_seam(edge as usize) && low < place.y && place.y < high {
                 continue;
             }
-            if turn == 0.0 {
+            if is_on_line {
                 // On the line through both; of a vertical edge, between its ends.
                 return None;
             }
             // Each edge has its western end and not its eastern one.
-            is_odd ^= place.x < b.x && turn < 0.0;
+            is_odd ^= place.x < b.x && side == Orientation::Clockwise;
         }
         Some(is_odd)
     }

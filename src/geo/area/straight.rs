@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-use robust::Coord;
+use ::geo::Coord;
 
 use super::arc::Arc;
 use super::budget::{ARC_STEPS, Budget};
