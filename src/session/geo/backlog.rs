@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::Moment;
-use crate::channel::{Change, Happening, Reason, Sighting};
-use crate::geo::{Metres, UnitVector};
+use crate::channel::{Change, Happening, Object, Reason, Sighting};
+use crate::geo::Metres;
 
 /// Something to tell of one object.
 #[derive(Clone, Debug)]
@@ -23,7 +23,8 @@ pub(in crate::session) struct Telling {
 pub(super) struct Pace {
     /// Least time between two rounds; each object is told at most once in one.
     pub(super) interval: Option<Duration>,
-    /// A move is told when the object is so far from where it was last told to be.
+    /// A move is told when the object is so far from where it was last told to be, or when its data
+    /// or tags are others than those that were told.
     pub(super) min_move: Option<Metres>,
 }
 
@@ -39,8 +40,8 @@ pub(super) struct Backlog {
     pub(super) is_held: bool,
     /// When the next round may go out.
     next: Moment,
-    /// Where objects were last told to be, for `min_move`.
-    told: HashMap<Arc<str>, UnitVector>,
+    /// Objects as they were last told, for `min_move`.
+    told: HashMap<Arc<str>, Arc<Object>>,
     /// Changes that were overtaken by later ones, since this was last asked.
     skipped: usize,
 }
@@ -122,8 +123,7 @@ impl Backlog {
     /// An object that the client was told of elsewhere.
     pub(super) fn note(&mut self, sighting: &Sighting) {
         if self.pace.min_move.is_some() {
-            let fix = &sighting.object.fix;
-            self.told.insert(fix.key.clone(), fix.point.unit);
+            self.told.insert(sighting.object.fix.key.clone(), sighting.object.clone());
         }
     }
 
@@ -155,21 +155,27 @@ impl Backlog {
     /// What of it is worth telling.
     fn let_out(&mut self, telling: Telling) -> Option<Telling> {
         let Some(least) = self.pace.min_move else { return Some(telling) };
-        let fix = &telling.change.object.fix;
-        let told = self.told.get(&fix.key);
+        let object = &telling.change.object;
+        let key = &object.fix.key;
         if telling.happening == Happening::Move
-            && told.is_some_and(|told| told.distance(fix.point.unit) < least)
+            && self.told.get(key).is_some_and(|told| is_little(told, object, least))
         {
             self.skipped += 1;
             return None;
         }
         if telling.happening == Happening::Exit {
-            self.told.remove(&fix.key);
+            self.told.remove(key);
         } else {
-            self.told.insert(fix.key.clone(), fix.point.unit);
+            self.told.insert(key.clone(), object.clone());
         }
         Some(telling)
     }
+}
+
+/// Whether an object is the same but for a move shorter than `least`.
+fn is_little(told: &Object, object: &Object, least: Metres) -> bool {
+    let (told, fix) = (&told.fix, &object.fix);
+    told.point.distance(&fix.point) < least && told.data == fix.data && told.tags == fix.tags
 }
 
 #[cfg(test)]
@@ -300,5 +306,24 @@ mod tests {
         assert!(tell(Happening::Move, 0.01), "1.1 km from where it was last told to be");
         assert!(!tell(Happening::Move, 0.011));
         assert!(tell(Happening::Exit, 0.012));
+    }
+
+    #[test]
+    fn other_data_or_tags_are_told_however_small_the_move() {
+        let min_move = Some(Metres(1000.0));
+        let mut backlog = Backlog::new(Pace { interval: None, min_move });
+        backlog.is_held = false;
+        let mut tell = |data: &'static str, kind: &str, lat| {
+            let point = LatLng::new(lat, 0.0).unwrap().into();
+            let tags = [("kind".to_owned(), kind.to_owned())].into();
+            let fix = Fix { data: data.into(), tags, ..Fix::bare("a", point) };
+            let change = Arc::new(Change::new(Arc::new(Object { fix, suspect: false })));
+            backlog.offer(telling(Happening::Move, change), Moment(0)).is_some()
+        };
+        assert!(tell("busy", "taxi", 0.0));
+        assert!(!tell("busy", "taxi", 0.0002));
+        assert!(tell("free", "taxi", 0.0004), "another state, 22 m away");
+        assert!(!tell("free", "taxi", 0.0004));
+        assert!(tell("free", "bus", 0.0004));
     }
 }
