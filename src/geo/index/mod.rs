@@ -28,7 +28,8 @@ pub(crate) struct AreaIndex {
     /// Circles that are too large for every grid. Each is a good part of the Earth, so that asking
     /// them all costs little more than what is found.
     wide: HashMap<u32, Circle>,
-    shapes: Shapes,
+    /// Made when the first comes: many channels have none.
+    shapes: Option<Box<Shapes>>,
 }
 
 /// Where an area is kept.
@@ -75,9 +76,9 @@ impl AreaIndex {
         }
         let wide = self.wide.iter().filter(|(_, circle)| circle.contains(point.unit));
         found.extend(wide.map(|(id, _)| *id));
-        if !self.shapes.is_empty() {
+        if let Some(shapes) = self.shapes.as_mut().filter(|shapes| !shapes.is_empty()) {
             let area_of = |id| &**areas[slot(id)].as_ref().expect("what is indexed is there");
-            self.shapes.containing(point, area_of, found);
+            shapes.containing(point, area_of, found);
         }
     }
 
@@ -94,7 +95,9 @@ impl AreaIndex {
             let cap = Circle::new(center, radius);
             self.grids.iter_mut().flatten().for_each(|grid| grid.near(&cap, &mut near));
             near.extend(self.wide.keys());
-            self.shapes.near(shape, &mut near);
+            if let Some(shapes) = &mut self.shapes {
+                shapes.near(shape, &mut near);
+            }
             near.sort_unstable();
             near.dedup();
         }
@@ -114,7 +117,7 @@ impl AreaIndex {
             Kept::Wide(_) => {
                 self.wide.remove(&id);
             }
-            Kept::Shapes(area) => self.shapes.remove(id, area),
+            Kept::Shapes(area) => self.shapes.get_or_insert_default().remove(id, area),
         }
         match after {
             Kept::Nowhere => {}
@@ -122,7 +125,7 @@ impl AreaIndex {
             Kept::Wide(circle) => {
                 self.wide.insert(id, *circle);
             }
-            Kept::Shapes(area) => self.shapes.add(id, area),
+            Kept::Shapes(area) => self.shapes.get_or_insert_default().add(id, area),
         }
     }
 
