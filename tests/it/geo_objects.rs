@@ -375,17 +375,25 @@ async fn the_least_radius_is_that_of_queries_too() {
 #[tokio::test]
 async fn a_session_keeps_no_more_than_so_many_channels_of_what_it_did() {
     let node = start().await;
-    let mut client = Client::connect(&node).await;
-    for number in 0..128 {
-        let fix = json!({"channel": format!("own:{number}"), "lat": 52.0, "lng": 13.0});
-        call(&mut client, "geo.position", fix).await;
+    for (namespace, key) in [("own", json!({})), ("drivers", json!({"key": "a"}))] {
+        let mut client = Client::connect(&node).await;
+        let fix = |number: i32, lat: f64| {
+            let mut fix = key.clone();
+            fix["channel"] = format!("{namespace}:{number}").into();
+            (fix["lat"], fix["lng"]) = (lat.into(), 13.0.into());
+            fix
+        };
+        for number in 0..128 {
+            call(&mut client, "geo.position", fix(number, 52.0)).await;
+        }
+        let reply = client.ask(rpc("geo.position", &fix(128, 52.1))).await;
+        assert_eq!(reply["error"]["code"], 106);
+        let why = "limit exceeded: channel: a client has objects in at most 128 channels";
+        assert_eq!(reply["error"]["message"], why);
+        call(&mut client, "geo.position", fix(5, 52.1)).await;
     }
-    let fix = |number| json!({"channel": format!("own:{number}"), "lat": 52.1, "lng": 13.0});
-    let reply = client.ask(rpc("geo.position", &fix(128))).await;
-    assert_eq!(reply["error"]["code"], 106);
-    let why = "limit exceeded: channel: a client has objects in at most 128 channels";
-    assert_eq!(reply["error"]["message"], why);
-    call(&mut client, "geo.position", fix(5)).await;
+
+    let mut client = Client::connect(&node).await;
 
     let ask = |number, lat: f64| json!({"channel": format!("shy:{number}"), "to": {"lat": lat, "lng": 13.0}, "within_m": 500.0});
     for number in 0..128 {

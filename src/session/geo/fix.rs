@@ -123,8 +123,9 @@ impl Session {
     ) -> Result<Arc<Fix>, Failure> {
         let key = self.key(spec.key.clone(), options)?;
         let owner = (options.key == KeyRule::Client).then_some(self.origin.session);
+        self.note_set(channel, options, now)?;
         if owner.is_some() {
-            self.own(channel)?;
+            self.whereabouts_mut().owned.insert(channel.clone());
         }
         Ok(Arc::new(options.fix(spec, key, owner, now.moment)))
     }
@@ -199,17 +200,30 @@ impl Session {
         self.whereabouts.as_ref().map_or("", |known| &known.device)
     }
 
-    fn own(&mut self, channel: &Channel) -> Result<(), Failure> {
-        let owned = &mut self.whereabouts_mut().owned;
-        if owned.contains(channel) {
+    /// Bounds the channels in which the client has objects: whoever they are of, they last for their
+    /// time to live.
+    fn note_set(
+        &mut self,
+        channel: &Channel,
+        options: &GeoOptions,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let known = self.whereabouts_mut();
+        let until = now.moment.after(options.object_ttl);
+        if let Some(last) = known.set.get_mut(channel) {
+            *last = until;
             return Ok(());
         }
-        if owned.len() >= limits::SESSION_PLACES {
+        if known.set.len() >= limits::SESSION_PLACES {
+            let owned = &known.owned;
+            known.set.retain(|channel, until| *until > now.moment || owned.contains(channel));
+        }
+        if known.set.len() >= limits::SESSION_PLACES {
             let most = limits::SESSION_PLACES;
             let why = format_args!("channel: a client has objects in at most {most} channels");
             return Err(ErrorCode::LimitExceeded.because(why).into());
         }
-        owned.insert(channel.clone());
+        known.set.insert(channel.clone(), until);
         Ok(())
     }
 

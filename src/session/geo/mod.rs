@@ -28,6 +28,8 @@ pub(super) struct Whereabouts {
     position: Option<Point>,
     /// Channels whose objects go with the session.
     owned: BTreeSet<Channel>,
+    /// Channels in which it has set objects, and until when those last without another fix.
+    set: BTreeMap<Channel, Moment>,
     /// Names the device for areas that outlive a reconnect: `device` of the connect data.
     device: String,
     /// The last centre that it asked for in each channel that limits how fast it may travel. Where
