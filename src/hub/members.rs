@@ -58,6 +58,10 @@ impl<K: Eq + std::hash::Hash + Debug, T> Slots<K, T> {
 
     pub(super) fn add(&mut self, key: K, value: T) -> u32 {
         let slot = self.free.pop().unwrap_or_else(|| {
+            if self.values.is_empty() {
+                // Many channels have one of each.
+                self.values.reserve_exact(1);
+            }
             self.values.push(None);
             u32::try_from(self.values.len() - 1).expect("slots are bounded by memory long before")
         });

@@ -91,6 +91,10 @@ impl Tree {
         } else {
             let slots = id as usize + 1;
             if self.places.len() < slots {
+                if self.len == 0 {
+                    // Many indexes have one point.
+                    self.places.reserve_exact(slots);
+                }
                 self.places.resize(slots, None);
             }
             self.len += 1;
@@ -284,6 +288,9 @@ impl Tree {
                 at
             }
             None => {
+                if self.leaves.is_empty() {
+                    self.leaves.reserve_exact(1);
+                }
                 self.leaves.push(leaf);
                 number(self.leaves.len() - 1)
             }

@@ -5,7 +5,8 @@ use crate::geo::{AreaIndex, Place, Point, Zones};
 #[derive(Debug, Default)]
 pub(super) struct Hide {
     names: Vec<String>,
-    areas: AreaIndex,
+    /// Where there are names.
+    areas: Option<Box<AreaIndex>>,
     /// Of the last look-up, kept for its room.
     found: Vec<u32>,
 }
@@ -13,9 +14,9 @@ pub(super) struct Hide {
 impl Hide {
     /// Takes the zones of these names as they are now. A name without a zone hides nothing.
     pub(super) fn new(names: &[String], zones: &Zones) -> Self {
-        let mut areas = AreaIndex::default();
+        let mut areas = (!names.is_empty()).then(Box::<AreaIndex>::default);
         for (id, name) in (0..).zip(names) {
-            if let Some(area) = zones.find(name) {
+            if let (Some(areas), Some(area)) = (&mut areas, zones.find(name)) {
                 areas.insert(id, area);
             }
         }
@@ -31,11 +32,9 @@ impl Hide {
     }
 
     pub(super) fn covers(&mut self, point: &Point) -> bool {
-        if self.names.is_empty() {
-            return false;
-        }
+        let Some(areas) = &mut self.areas else { return false };
         self.found.clear();
-        self.areas.matches(&Place { at: *point, shape: None }, &mut self.found);
+        areas.matches(&Place { at: *point, shape: None }, &mut self.found);
         !self.found.is_empty()
     }
 }
