@@ -20,6 +20,6 @@ pub(crate) use cell::{CellKey, FaceHint, HexGrid};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
-pub(crate) use point::{FARTHEST, LatLng, Metres, Point, UnitVector};
+pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
 pub(crate) use zones::{COUNTRIES, Zones, prepare as prepare_zones};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tracing::debug;
 
+use super::allowance::Allowance;
 use super::events::EventRoom;
 use super::fan_out::{Encoder, FanOut};
 use super::objects::ObjectRoom;
@@ -135,7 +136,7 @@ pub(crate) struct Ignored {
     pub(crate) old: usize,
     /// Faster than objects of the namespace may be.
     pub(crate) too_fast: usize,
-    /// Of an object for which the channel had no room.
+    /// Of an object for which the channel or the lane had no room.
     pub(crate) no_room: usize,
     /// Not fixes, but stays of objects in fences for which there was no room.
     pub(crate) stays: usize,
@@ -149,7 +150,12 @@ pub(super) struct Turn<'a> {
     pub(super) outputs: &'a mut Vec<Output>,
     /// Mails posted.
     pub(super) posted: usize,
+    /// Subscriptions that ended without having left.
+    pub(super) ended: usize,
+    /// Whether the lane has room for one more object of the channel.
+    pub(super) has_room: bool,
     pub(super) ignored: &'a mut Ignored,
+    pub(super) allowance: &'a mut Allowance,
 }
 
 /// The state of one lane. One task owns it and feeds it one input at a time; a [`FanOut`] that
@@ -158,12 +164,17 @@ pub(super) struct Turn<'a> {
 pub(crate) struct Lane<M> {
     rooms: HashMap<Channel, Room<M>>,
     subscriptions: usize,
+    /// Of all channels, at most [`limits::LANE_OBJECTS`].
+    objects: usize,
+    /// Channels that have any, at most [`limits::LANE_OBJECT_CHANNELS`].
+    object_channels: usize,
     zones: Arc<Zones>,
     /// When rooms want to be woken, each at most once.
     deadlines: BTreeSet<(Moment, Channel)>,
     outputs: Vec<Output>,
     posted: usize,
     ignored: Ignored,
+    allowance: Allowance,
 }
 
 /// A channel that has subscribers, objects or fences here.
@@ -179,12 +190,21 @@ impl<M: Mailbox> Lane<M> {
         Self {
             rooms: HashMap::new(),
             subscriptions: 0,
+            objects: 0,
+            object_channels: 0,
             zones: Arc::default(),
             deadlines: BTreeSet::new(),
             outputs: Vec::new(),
             posted: 0,
             ignored: Ignored::default(),
+            allowance: Allowance::of(limits::LANE_LOOKS),
         }
+    }
+
+    /// Lets it look at so many objects in one go.
+    #[cfg(test)]
+    pub(super) fn allow(&mut self, looks: usize) {
+        self.allowance = Allowance::of(looks);
     }
 
     /// Takes one input. For an event of a stream with subscribers the answer is its delivery, to
@@ -225,11 +245,15 @@ impl<M: Mailbox> Lane<M> {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
-    /// Does what is due: objects expire, stays become dwells.
+    /// Does a portion of what is due: objects expire, stays become dwells. What is left is still
+    /// due.
     pub(crate) fn handle_timeout(&mut self, now: Now) {
-        while let Some((at, channel)) = self.deadlines.first().cloned()
+        let mut done = 0;
+        while done < limits::EXPIRY_PORTION
+            && let Some((at, channel)) = self.deadlines.first().cloned()
             && at <= now.moment
         {
+            let objects = self.objects;
             self.in_room(&channel, now, |room, turn| {
                 if let Room::Objects(room) = room {
                     room.handle_timeout(turn);
@@ -237,6 +261,7 @@ impl<M: Mailbox> Lane<M> {
             });
             let is_later = self.deadlines.first().is_none_or(|next| *next != (at, channel));
             assert!(is_later, "a room that was woken is done with that moment");
+            done += limits::EXPIRY_ROOM + objects - self.objects;
         }
         self.follow_up(now);
     }
@@ -257,14 +282,10 @@ impl<M: Mailbox> Lane<M> {
     }
 
     pub(crate) fn counts(&self) -> LaneCounts {
-        let objects = self.rooms.values().map(|room| match room {
-            Room::Objects(room) => room.objects(),
-            Room::Plain(_) | Room::Events(_) => 0,
-        });
         LaneCounts {
             channels: self.channels().count(),
             subscriptions: self.subscriptions,
-            objects: objects.sum(),
+            objects: self.objects,
         }
     }
 
@@ -450,15 +471,25 @@ impl<M: Mailbox> Lane<M> {
         let Entry::Occupied(mut entry) = self.rooms.entry(channel.clone()) else { return None };
         let room = entry.get_mut();
         let before = room.next_deadline();
+        self.allowance.fill(now.moment);
+        let objects = room.objects();
+        let has_channel = objects > 0 || self.object_channels < limits::LANE_OBJECT_CHANNELS;
         let mut turn = Turn {
             now,
             zones: &self.zones,
             outputs: &mut self.outputs,
             posted: 0,
+            ended: 0,
+            has_room: has_channel && self.objects < limits::LANE_OBJECTS,
             ignored: &mut self.ignored,
+            allowance: &mut self.allowance,
         };
         let happened = happen(room, &mut turn);
         self.posted += turn.posted;
+        self.subscriptions -= turn.ended;
+        self.objects = self.objects - objects + room.objects();
+        self.object_channels += usize::from(room.objects() > 0);
+        self.object_channels -= usize::from(objects > 0);
         let after = room.next_deadline();
         if before != after {
             if let Some(at) = before {
@@ -491,6 +522,13 @@ impl<M: Mailbox> Room<M> {
             Self::Plain(room) => room.len(),
             Self::Events(room) => room.len(),
             Self::Objects(room) => room.len(),
+        }
+    }
+
+    fn objects(&self) -> usize {
+        match self {
+            Self::Plain(_) | Self::Events(_) => 0,
+            Self::Objects(room) => room.objects(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! One lane's state: who is subscribed to its channels, where its objects are, and what each event
 //! means for whom. Pure: no IO, no clock, no async; the mailboxes and the encoder are arguments.
 
+mod allowance;
 mod deltas;
 mod events;
 mod fan_out;

@@ -94,6 +94,8 @@ impl From<Disconnect> for DisconnectPush {
 pub(crate) enum UnsubscribeCode {
     /// The server's wish.
     Server = 2000,
+    /// What it was to have is more than it may; asking again would not help.
+    LimitExceeded = 2106,
     /// Publications were missed; subscribing again recovers them.
     InsufficientState = 2500,
     /// The subscription's token expired.
@@ -110,6 +112,7 @@ impl UnsubscribeCode {
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Server => "server unsubscribe",
+            Self::LimitExceeded => "too many objects in the area",
             Self::InsufficientState => "insufficient state",
             Self::Expired => "subscription expired",
             Self::StateInvalidated => "state invalidated",

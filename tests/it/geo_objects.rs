@@ -248,6 +248,28 @@ async fn a_snapshot_larger_than_a_page_follows_and_one_over_the_limit_is_refused
 }
 
 #[tokio::test]
+async fn a_view_that_comes_to_have_too_many_objects_ends() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let data = json!({"follow": "me", "radius_m": 1000.0});
+    view(&mut client, "few:city", data).await;
+    for key in ["a", "b", "c", "d"] {
+        set(&node, "few:city", key, 52.0, 13.0).await;
+    }
+    client.command(rpc("geo.position", &json!({"lat": 52.0, "lng": 13.0}))).await;
+    let told = loop {
+        let message = client.message().await;
+        if message["push"]["unsubscribe"].is_object() {
+            break message["push"].clone();
+        }
+    };
+    assert_eq!(
+        [&told["channel"], &told["unsubscribe"]["code"]],
+        [&json!("few:city"), &json!(2106)]
+    );
+}
+
+#[tokio::test]
 async fn the_nearest_are_kept_as_they_move() {
     let node = start().await;
     for (key, lat) in [("a", 52.01), ("b", 52.02), ("c", 52.03)] {

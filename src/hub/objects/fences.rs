@@ -25,6 +25,8 @@ pub(super) struct Fences {
     /// By object and fence; and the same the other way round.
     stays: BTreeMap<(u32, u32), Stay>,
     by_fence: BTreeSet<(u32, u32)>,
+    /// Stays in fences of subscriptions.
+    viewer_stays: usize,
     /// When stays become dwells.
     dwells: BTreeSet<(Moment, u32, u32)>,
     /// Stays for which there was no room, since this was last asked.
@@ -48,6 +50,8 @@ struct Guard {
     of: Of,
     area: Arc<Area>,
     rules: Rules,
+    /// Objects of which it remembers something.
+    stays: usize,
 }
 
 /// What a fence tells, and when.
@@ -57,12 +61,20 @@ pub(super) struct Rules {
     dwell: Option<Duration>,
     hysteresis: Option<Metres>,
     approach: Metres,
+    /// Objects of which it may remember something.
+    most: usize,
 }
 
 /// The fences that tell one thing.
 #[derive(Debug, Default)]
 struct Told {
     fences: BTreeSet<u32>,
+    /// Made when the first comes.
+    by_place: Option<Box<ByPlace>>,
+}
+
+#[derive(Debug, Default)]
+struct ByPlace {
     /// By circles that have every place from which a fence has something to tell.
     caps: AreaIndex,
     /// By their areas.
@@ -110,14 +122,15 @@ pub(super) enum Mover {
 }
 
 impl Rules {
-    pub(super) fn of_view(view: &View, detect: Detect) -> Self {
+    pub(super) fn of_view(view: &View, detect: Detect, most: usize) -> Self {
         let approach = view.approach.unwrap_or(APPROACH);
-        Self { detect, dwell: view.dwell, hysteresis: view.hysteresis, approach }
+        Self { detect, dwell: view.dwell, hysteresis: view.hysteresis, approach, most }
     }
 
     pub(super) fn of_fence(fence: &Fence) -> Self {
         let &Fence { detect, dwell, hysteresis, .. } = fence;
-        Self { detect, dwell, hysteresis, approach: fence.approach.unwrap_or(APPROACH) }
+        let (approach, most) = (fence.approach.unwrap_or(APPROACH), limits::FENCE_STAYS);
+        Self { detect, dwell, hysteresis, approach, most }
     }
 
     /// How far out of the area an object that was in it still counts as in it.
@@ -136,6 +149,13 @@ impl Fences {
         self.fences.len() >= limits::FENCES
     }
 
+    /// Of how many objects a subscription's fence, or one that is to be, may remember something.
+    pub(super) fn room_for(&self, of: Option<&Of>) -> usize {
+        let guard = of.and_then(|of| self.fences.get(self.fences.find(of)?));
+        let own = guard.map_or(0, |guard| guard.stays);
+        limits::VIEWER_STAYS - self.viewer_stays + own
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Moment> {
         self.dwells.first().map(|(at, ..)| *at)
     }
@@ -147,13 +167,16 @@ impl Fences {
     /// Adds a fence, or changes the one of that owner; which objects are in it is found out by
     /// [`Fences::look_anew`].
     pub(super) fn set(&mut self, of: &Of, area: Arc<Area>, rules: Rules) {
-        let guard = Guard { of: of.clone(), area: area.clone(), rules };
         let id = match self.fences.find(of) {
             Some(id) => {
-                *self.fences.get_mut(id).expect("found just above") = guard;
+                let guard = self.fences.get_mut(id).expect("found just above");
+                (guard.area, guard.rules) = (area.clone(), rules);
                 id
             }
-            None => self.fences.add(of.clone(), guard),
+            None => {
+                let guard = Guard { of: of.clone(), area: area.clone(), rules, stays: 0 };
+                self.fences.add(of.clone(), guard)
+            }
         };
         self.areas.insert(id, area.clone());
         let crossed = rules.detect.has(Transition::Cross).then(|| area.clone());
@@ -169,14 +192,15 @@ impl Fences {
 
     /// Takes a fence out. Of what was in it nothing is told.
     pub(super) fn remove(&mut self, of: &Of) {
-        let Some((id, _)) = self.fences.remove(of) else { return };
+        let Some(id) = self.fences.find(of) else { return };
+        for object in self.objects_of(id) {
+            self.forget(object, id);
+        }
+        self.fences.remove(of);
         self.areas.remove(id);
         self.crossed.set(id, None, STEP);
         self.neared.set(id, None, STEP);
         self.anywhere.remove(&id);
-        for object in self.objects_of(id) {
-            self.forget(object, id);
-        }
         assert!(self.objects_of(id).is_empty(), "a fence that is gone holds nothing");
     }
 
@@ -223,12 +247,14 @@ impl Fences {
     ) -> Vec<Found> {
         let Some(id) = self.fences.find(of) else { return Vec::new() };
         let area = self.fences.get(id).expect("found just above").area.clone();
-        let mut objects = self.objects_of(id);
-        table.within(&area, &mut objects);
-        objects.sort_unstable();
-        objects.dedup();
+        // What goes makes room for what comes.
+        let held = self.objects_of(id);
+        let mut others = Vec::new();
+        table.within(&area, &mut others);
+        others.retain(|slot| held.binary_search(slot).is_err());
+        others.sort_unstable();
         let mut found = Vec::new();
-        for slot in objects {
+        for slot in held.into_iter().chain(others) {
             let to = table.seen(slot);
             let look = Look { slot, from: to, to, reason, mover, now, options };
             self.judge(id, &look, &stands, &mut found);
@@ -288,7 +314,7 @@ impl Fences {
         let to = look.to.filter(|to| stands(&guard.of, to) == Standing::Seen);
         let may_keep = was_in && look.mover != Mover::Area;
         let is_in = to.is_some_and(|to| guard.has(to, may_keep));
-        let has_room = stay.is_some() || self.stays.len() < limits::FENCE_STAYS;
+        let has_room = stay.is_some() || self.has_room(guard);
         let is_near = !is_in && has_room && to.is_some_and(|to| guard.is_near(to));
         let is_crossed = !was_in && !is_in && to.is_some_and(|to| guard.is_crossed(look, to));
         let (detect, of) = (guard.rules.detect, guard.of.clone());
@@ -329,8 +355,30 @@ impl Fences {
         }
     }
 
+    /// Whether a fence may remember something of one more object. Those of subscriptions leave to
+    /// the server's what is theirs.
+    fn has_room(&self, guard: &Guard) -> bool {
+        let has_share = match guard.of {
+            Of::Viewer(_) => self.viewer_stays < limits::VIEWER_STAYS,
+            Of::Server(_) => true,
+        };
+        has_share && guard.stays < guard.rules.most && self.stays.len() < limits::FENCE_STAYS
+    }
+
+    /// Counts the stays of a fence.
+    fn count(&mut self, id: u32, by: impl Fn(&mut usize)) {
+        let guard = self.fences.get_mut(id).expect("a stay is in a fence");
+        by(&mut guard.stays);
+        if matches!(guard.of, Of::Viewer(_)) {
+            by(&mut self.viewer_stays);
+        }
+    }
+
     fn remember(&mut self, object: u32, id: u32, stay: Stay) {
         let before = self.stays.insert((object, id), stay);
+        if before.is_none() {
+            self.count(id, |stays| *stays += 1);
+        }
         assert!(!matches!(before, Some(Stay::In { .. })), "an object enters from outside");
         self.by_fence.insert((id, object));
         if let Stay::In { dwells: Some(at) } = stay {
@@ -341,6 +389,7 @@ impl Fences {
     fn forget(&mut self, object: u32, id: u32) {
         let stay = self.stays.remove(&(object, id)).expect("who is forgotten was remembered");
         self.by_fence.remove(&(id, object));
+        self.count(id, |stays| *stays -= 1);
         if let Stay::In { dwells: Some(at) } = stay {
             self.dwells.remove(&(at, object, id));
         }
@@ -420,12 +469,14 @@ impl Told {
                     Area::Circle(Circle::new(center, doubtful(radius.0 + margin.0)))
                 });
                 self.fences.insert(id);
-                self.caps.insert(id, Arc::new(cap.unwrap_or_default()));
-                self.areas.insert(id, area);
+                let by_place = self.by_place.get_or_insert_default();
+                by_place.caps.insert(id, Arc::new(cap.unwrap_or_default()));
+                by_place.areas.insert(id, area);
             }
             None if self.fences.remove(&id) => {
-                self.caps.remove(id);
-                self.areas.remove(id);
+                let by_place = self.by_place.as_mut().expect("what was told was indexed");
+                by_place.caps.remove(id);
+                by_place.areas.remove(id);
             }
             None => {}
         }
@@ -433,24 +484,22 @@ impl Told {
 
     /// Appends those that have something to tell from a place, and perhaps others.
     fn from(&mut self, at: Point, found: &mut Vec<u32>) {
-        if !self.fences.is_empty() {
-            self.caps.matches(&Place { at, shape: None }, found);
+        if let Some(by_place) = &mut self.by_place {
+            by_place.caps.matches(&Place { at, shape: None }, found);
         }
     }
 
     /// Appends those that a way meets, and perhaps others. What a short one meets is not far from
     /// its end.
     fn along(&mut self, from: Point, to: Point, found: &mut Vec<u32>) {
-        if self.fences.is_empty() {
-            return;
-        }
+        let Some(by_place) = &mut self.by_place else { return };
         if from.distance(&to) <= STEP {
-            return self.caps.matches(&Place { at: to, shape: None }, found);
+            return by_place.caps.matches(&Place { at: to, shape: None }, found);
         }
         let middle = middle(from, to);
         let circle = Circle::new(middle, doubtful(middle.distance(&to).0));
         let shape = Some(Arc::new(Area::Circle(circle)));
-        self.areas.matches(&Place { at: middle, shape }, found);
+        by_place.areas.matches(&Place { at: middle, shape }, found);
     }
 }
 

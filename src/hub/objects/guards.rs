@@ -22,7 +22,7 @@ impl<M: Mailbox> ObjectRoom<M> {
     ) {
         let viewer = self.views.get(slot).expect("whose area changes is there");
         let Some(detect) = viewer.view().detect else { return };
-        let rules = Rules::of_view(viewer.view(), detect);
+        let rules = Rules::of_view(viewer.view(), detect, viewer.most(&self.options));
         let area = viewer.scope.area.clone();
         let of = Of::Viewer(slot);
         self.fences.set(&of, area, rules);

@@ -1,5 +1,7 @@
 //! An object channel: where its objects are, who sees them, and the fences round them.
 
+mod areas;
+mod chores;
 mod fences;
 mod followers;
 mod guards;
@@ -15,6 +17,7 @@ mod views;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::chores::{Chore, Chores};
 use self::fences::{Fences, Mover, Of};
 use self::followers::Followers;
 use self::hide::Hide;
@@ -29,7 +32,7 @@ use crate::channel::{
     AreaSource, Centers, Channel, EventKind, Fence, Fix, GeoOptions, Mail, ObjectName, Reason,
     Refusal, Start, View,
 };
-use crate::geo::{Area, Point};
+use crate::geo::Point;
 
 #[derive(Debug)]
 pub(crate) struct ObjectRoom<M> {
@@ -43,6 +46,7 @@ pub(crate) struct ObjectRoom<M> {
     /// The server's, by name.
     served: BTreeMap<Arc<str>, Arc<Fence>>,
     followers: Followers,
+    chores: Chores,
     /// Not later than the first expiry or dwell; when it is due the next one is looked up, so that
     /// it need not change with every fix.
     alarm: Option<Moment>,
@@ -59,6 +63,7 @@ impl<M: Mailbox> ObjectRoom<M> {
             fences: Fences::default(),
             served: BTreeMap::new(),
             followers: Followers::default(),
+            chores: Chores::default(),
             alarm: None,
         }
     }
@@ -82,18 +87,32 @@ impl<M: Mailbox> ObjectRoom<M> {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Moment> {
-        self.alarm
+        [self.alarm, self.chores.next_deadline()].into_iter().flatten().min()
     }
 
+    /// Does a portion of what is due; what is left is due again, later than now.
     pub(super) fn handle_timeout(&mut self, turn: &mut Turn<'_>) {
-        self.dwell(turn);
-        while let Some((slot, heard)) = self.table.oldest()
-            && heard.after(self.options.object_ttl) <= turn.now.moment
-        {
-            self.remove(slot, Reason::Expired, turn);
+        let now = turn.now.moment;
+        if self.alarm.is_some_and(|alarm| alarm <= now) {
+            self.dwell(turn);
+            let mut left = limits::EXPIRY_PORTION;
+            while let Some((slot, heard)) = self.table.oldest()
+                && heard.after(self.options.object_ttl) <= now
+                && left > 0
+                && turn.posted < limits::FAN_OUT_YIELD
+            {
+                left -= 1;
+                self.remove(slot, Reason::Expired, turn);
+            }
+            self.alarm = None;
+            self.set_alarm();
+            // Others have a turn before the rest of many goes.
+            let pause = now.after(limits::LOOKS_PAUSE);
+            self.alarm = self.alarm.map(|alarm| if alarm > now { alarm } else { pause });
         }
-        self.alarm = None;
-        self.set_alarm();
+        if self.chores.next_deadline().is_some_and(|due| due <= now) {
+            self.do_chores(turn);
+        }
     }
 
     /// Posts `Joined` with the snapshot.
@@ -111,8 +130,7 @@ impl<M: Mailbox> ObjectRoom<M> {
         if view.detect.is_some() && self.fences.is_full() {
             return Err(Refusal::TooManyFences(limits::FENCES));
         }
-        let most = self.options.objects_max;
-        let most = view.limit.map_or(most, |limit| limit.min(most));
+        let most = self.most(&viewer, None);
         let (slot, snapshot) = self.views.add(viewer, most, &self.table)?;
         mailbox.post(Mail::Joined { sub, at: Start::Objects(snapshot) });
         self.guard(slot, (Mover::Area, Reason::Snapshot), turn);
@@ -122,6 +140,7 @@ impl<M: Mailbox> ObjectRoom<M> {
     pub(super) fn leave(&mut self, session: SessionId, sub: SubId) -> bool {
         let Some(slot) = self.views.remove(session, sub) else { return false };
         self.fences.remove(&Of::Viewer(slot));
+        self.chores.remove(slot);
         true
     }
 
@@ -267,6 +286,10 @@ impl<M: Mailbox> ObjectRoom<M> {
     fn take(&mut self, fix: Arc<Fix>, turn: &mut Turn<'_>) {
         // Who has stayed long enough by now has done so before it moves on.
         self.dwell(turn);
+        if !turn.has_room && self.table.find(&fix.key).is_none() {
+            turn.ignored.no_room += 1;
+            return;
+        }
         let hide = self.hide.as_mut().expect("whoever brings a fix has looked around");
         let is_hidden = hide.covers(&fix.point);
         match self.table.take(fix, is_hidden, turn.now, &self.options) {
@@ -291,42 +314,14 @@ impl<M: Mailbox> ObjectRoom<M> {
     fn tell(&mut self, step: &Step, turn: &mut Turn<'_>) {
         let mut telling = Telling::new(step);
         self.views.tell(&mut telling, &self.table, turn);
+        for slot in self.views.take_short() {
+            self.chores.put(slot, Chore::Fill, turn.allowance.next(turn.now.moment));
+        }
         self.tell_guards(&mut telling, turn);
         let at = step.after.as_ref().map(|object| object.fix.point);
         if !step.is_still() {
             self.followers.tell(&self.channel, &step.object().fix.key, at, turn.outputs);
         }
-    }
-
-    fn move_area(
-        &mut self,
-        slot: u32,
-        (source, centers): (AreaSource, Centers),
-        token: u32,
-        turn: &mut Turn<'_>,
-    ) {
-        let resolved = source.resolve(centers, turn.zones);
-        let moved = resolved.and_then(|area| {
-            let scope = Scope::new(source, area, &self.channel);
-            self.views.look_at(slot, scope, Some(self.options.objects_max), &self.table)
-        });
-        let viewer = self.views.get(slot).expect("whose area changes is there");
-        let has_moved = moved.is_ok();
-        viewer.answer_move(token, moved, turn);
-        if has_moved {
-            self.guard(slot, (Mover::Area, Reason::AreaChanged), turn);
-        }
-    }
-
-    /// The area of the same source is another one.
-    fn shift(&mut self, slot: u32, area: Arc<Area>, mover: Mover, turn: &mut Turn<'_>) {
-        let viewer = self.views.get(slot).expect("whose area changes is there");
-        if viewer.scope.area == area {
-            return;
-        }
-        let scope = Scope { area, ..viewer.scope.clone() };
-        self.views.shift(slot, scope, &self.table, turn);
-        self.guard(slot, (mover, Reason::AreaChanged), turn);
     }
 
     pub(super) fn place_of(&self, key: &str) -> Option<Point> {
@@ -352,9 +347,14 @@ impl<M: Mailbox> ObjectRoom<M> {
     fn hide_anew(&mut self, turn: &mut Turn<'_>) {
         let mut hide = Hide::new(&self.options.hide, turn.zones);
         let places: Vec<(u32, Point)> = self.table.places().collect();
-        for (slot, point) in places {
-            if let Some(step) = self.table.set_hidden(slot, hide.covers(&point)) {
-                self.tell(&step, turn);
+        // What goes makes room for what comes.
+        for goes in [true, false] {
+            for (slot, point) in &places {
+                if hide.covers(point) == goes
+                    && let Some(step) = self.table.set_hidden(*slot, goes)
+                {
+                    self.tell(&step, turn);
+                }
             }
         }
         self.hide = Some(hide);

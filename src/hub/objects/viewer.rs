@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use super::ranking::Ranking;
 use super::table::Step;
 use crate::channel::{
-    AreaSource, Change, Channel, Happening, Mail, Moved, Object, Reason, Refusal, Sighting, View,
+    AreaSource, Change, Channel, GeoOptions, Happening, Mail, Moved, Object, Reason, Refusal,
+    Sighting, View,
 };
 use crate::geo::{Area, Metres, Point};
 use crate::hub::lane::{Mailbox, Turn};
@@ -35,9 +37,9 @@ pub(super) struct Scope {
 pub(super) enum Kind {
     /// What enters, moves in and leaves the area.
     Area,
-    /// The same of the objects nearest to a place, of which these are the slots, sorted. The area
-    /// is the circle in which a step can change them.
-    Nearest { ranked: Vec<u32> },
+    /// The same of the objects nearest to a place. The area is the circle in which a step can
+    /// change which those are.
+    Nearest(Box<Ranking>),
     /// Transitions, by the fences.
     Detect,
 }
@@ -73,33 +75,38 @@ impl<M: Mailbox> Viewer<M> {
     pub(super) fn new(member: Member<M>, view: Arc<View>, scope: Scope) -> Self {
         let kind = match view.detect {
             Some(_) => Kind::Detect,
-            None => Kind::of(&scope.source, Vec::new()),
+            None => Kind::Area,
         };
         Self { position: view.centers.session, member, view, scope, kind }
     }
 
     /// Whether it is told of all that is in its area, and of nothing but that.
     pub(super) fn is_lean(&self) -> bool {
-        let View { within, distance, filter, .. } = &*self.view;
         self.kind == Kind::Area
-            && !distance
-            && within.is_none()
-            && filter.is_none()
-            && self.member.delivery.tags.is_none()
+            && !self.view.distance
+            && !self.is_choosy()
             && self.scope.except.is_none()
+    }
+
+    /// Whether there may be objects in its area that it does not see, besides the one that it
+    /// follows.
+    pub(super) fn is_choosy(&self) -> bool {
+        let View { within, filter, .. } = &*self.view;
+        within.is_some() || filter.is_some() || self.member.delivery.tags.is_some()
     }
 
     pub(super) fn view(&self) -> &View {
         &self.view
     }
 
+    /// How many objects it may see, or guard, as its area begins.
+    pub(super) fn most(&self, options: &GeoOptions) -> usize {
+        self.view.limit.map_or(options.objects_max, |limit| limit.min(options.objects_max))
+    }
+
     /// Whether an object would be seen if it is in the area.
     pub(super) fn admits(&self, scope: &Scope, object: &Object) -> bool {
         self.allows(scope, object) && self.wants(object)
-    }
-
-    pub(super) fn sees(&self, object: &Object) -> bool {
-        self.scope.area.contains(&object.fix.point) && self.admits(&self.scope, object)
     }
 
     /// `is_in` says whether the object is in the area.

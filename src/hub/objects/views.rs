@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::ranking::{self, Ranked};
+use super::ranking::{self, Ranking};
 use super::table::Table;
 use super::viewer::{Kind, Scope, Standing, Telling, Viewer};
 use crate::base::{SessionId, SubId};
@@ -25,6 +25,8 @@ pub(super) struct Views<M> {
     is: Vec<u32>,
     /// Whose nearest objects a step may have changed.
     unranked: Vec<(u32, bool, bool)>,
+    /// Whose list is shorter than it should be, since this was last asked.
+    short: Vec<u32>,
 }
 
 /// A viewer for whom its area alone decides.
@@ -43,6 +45,7 @@ impl<M: Mailbox> Views<M> {
             was: Vec::new(),
             is: Vec::new(),
             unranked: Vec::new(),
+            short: Vec::new(),
         }
     }
 
@@ -77,11 +80,9 @@ impl<M: Mailbox> Views<M> {
         most: usize,
         table: &Table,
     ) -> Result<(u32, Arc<[Sighting]>), Refusal> {
-        let scope = viewer.scope.clone();
-        let (slots, scope) = look(&viewer, scope, table);
-        check(slots.len(), most)?;
-        let sightings = sighted(&viewer, &scope, &slots, table);
-        viewer.keep(scope, slots);
+        let sight = look(&viewer, viewer.scope.clone(), most, table)?;
+        let sightings = sighted(&viewer, &sight.scope, sight.shown(), table);
+        viewer.keep(sight);
         let key = (viewer.member.session, viewer.member.sub);
         let area = viewer.scope.area.clone();
         let is_by_place = viewer.kind != Kind::Detect;
@@ -122,7 +123,7 @@ impl<M: Mailbox> Views<M> {
             }
             let viewer = viewers.get(slot).expect("what is indexed is there");
             match viewer.kind {
-                Kind::Nearest { .. } => unranked.push((slot, was, is)),
+                Kind::Nearest(_) => unranked.push((slot, was, is)),
                 Kind::Area | Kind::Detect => viewer.tell(telling, (was, is), turn),
             }
         });
@@ -133,41 +134,48 @@ impl<M: Mailbox> Views<M> {
         self.unranked = unranked;
     }
 
-    /// Gives a viewer another area; what came in and what went out by that.
+    /// Gives a viewer another area, if there are not too many objects in it; what came in and what
+    /// went out by that.
     pub(super) fn look_at(
         &mut self,
         slot: u32,
         scope: Scope,
-        most: Option<usize>,
-        table: &Table,
+        most: usize,
+        (table, turn): (&Table, &mut Turn<'_>),
     ) -> Result<Moved, Refusal> {
         let viewer = self.viewers.get_mut(slot).expect("whose area changes is there");
+        let sight = look(viewer, scope, most, table);
+        turn.allowance.take(sight.as_ref().map_or(most, |sight| sight.looks));
+        let sight = sight?;
         if viewer.kind == Kind::Detect {
-            viewer.scope = scope;
+            viewer.keep(sight);
             return Ok(Moved::default());
         }
-        let before = viewer.seen(table);
-        let (after, scope) = look(viewer, scope, table);
-        if let Some(most) = most {
-            check(after.len(), most)?;
-        }
+        let (before, looks) = viewer.seen(table);
+        turn.allowance.take(looks);
         let has = |slots: &[u32], slot: u32| slots.binary_search(&slot).is_ok();
-        let gone: Vec<u32> = before.iter().copied().filter(|one| !has(&after, *one)).collect();
+        let after = &sight.slots;
+        let gone: Vec<u32> = before.iter().copied().filter(|one| !has(after, *one)).collect();
         let come: Vec<u32> = after.iter().copied().filter(|one| !has(&before, *one)).collect();
         let mut removed: Vec<Arc<Object>> =
             gone.iter().filter_map(|one| table.seen(*one)).cloned().collect();
         removed.sort_unstable_by(|one, other| one.fix.key.cmp(&other.fix.key));
-        let added = sighted(viewer, &scope, &come, table);
-        self.areas.insert(slot, scope.area.clone());
-        viewer.keep(scope, after);
+        let added = sighted(viewer, &sight.scope, &come, table);
+        self.areas.insert(slot, sight.scope.area.clone());
+        viewer.keep(sight);
         self.slim(slot);
         Ok(Moved { added, removed })
     }
 
     /// The same, told at once as what leaves and enters.
-    pub(super) fn shift(&mut self, slot: u32, scope: Scope, table: &Table, turn: &mut Turn<'_>) {
-        let moved = self.look_at(slot, scope, None, table);
-        let moved = moved.expect("an area that is not asked for is not refused");
+    pub(super) fn shift(
+        &mut self,
+        slot: u32,
+        scope: Scope,
+        most: usize,
+        (table, turn): (&Table, &mut Turn<'_>),
+    ) -> Result<(), Refusal> {
+        let moved = self.look_at(slot, scope, most, (table, turn))?;
         let viewer = self.viewers.get(slot).expect("whose area changes is there");
         for object in moved.removed {
             viewer.tell_one(Happening::Exit, object, turn);
@@ -175,6 +183,25 @@ impl<M: Mailbox> Views<M> {
         for sighting in moved.added {
             viewer.tell_one(Happening::Enter, sighting.object, turn);
         }
+        Ok(())
+    }
+
+    /// Whose list is short since this was last asked, and was not filled at once.
+    pub(super) fn take_short(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.short)
+    }
+
+    /// Fills a list of the nearest that is short.
+    pub(super) fn fill(&mut self, slot: u32, table: &Table, turn: &mut Turn<'_>) {
+        let Some(viewer) = self.viewers.get_mut(slot) else { return };
+        let Some(mut ranking) = viewer.take_ranking() else { return };
+        let before = ranking.slots();
+        if ranking.is_short() {
+            fill(&mut ranking, viewer, table, turn);
+        }
+        let after = ranking.slots();
+        ranking::tell_others(viewer, (&after, &before, None), Happening::Enter, table, turn);
+        self.put_ranking(slot, ranking);
     }
 
     /// Notes whether a viewer is lean.
@@ -198,17 +225,41 @@ impl<M: Mailbox> Views<M> {
         turn: &mut Turn<'_>,
     ) {
         let viewer = self.viewers.get_mut(slot).expect("what is indexed is there");
-        let Some(Ranked { slots, reach }) = ranking::rerank(viewer, telling.step(), table) else {
+        let mut ranking = viewer.take_ranking().expect("what is ranked is a list");
+        let before = ranking.slots();
+        let step = telling.step();
+        let admitted = step.after.as_ref().filter(|object| viewer.admits(&viewer.scope, object));
+        if !ranking.step(step.slot, admitted.map(|object| &**object)) {
+            viewer.kind = Kind::Nearest(ranking);
             return;
-        };
-        ranking::tell(viewer, &slots, is_in, telling, table, turn);
-        let mut scope = viewer.scope.clone();
-        if scope.area != reach {
-            scope.area = reach.clone();
+        }
+        if ranking.is_short() {
+            if turn.allowance.has_some() {
+                fill(&mut ranking, viewer, table, turn);
+            } else {
+                self.short.push(slot);
+            }
+        }
+        ranking::tell(viewer, (&before, &ranking.slots()), is_in, telling, table, turn);
+        self.put_ranking(slot, ranking);
+    }
+
+    fn put_ranking(&mut self, slot: u32, ranking: Box<Ranking>) {
+        let viewer = self.viewers.get_mut(slot).expect("whose list it is is there");
+        let reach = ranking.reach();
+        viewer.kind = Kind::Nearest(ranking);
+        if viewer.scope.area != reach {
+            viewer.scope.area = reach.clone();
             self.areas.insert(slot, reach);
         }
-        viewer.keep(scope, slots);
     }
+}
+
+/// Looks through all objects for a list.
+fn fill<M: Mailbox>(ranking: &mut Ranking, viewer: &Viewer<M>, table: &Table, turn: &mut Turn<'_>) {
+    let mut looks = 0;
+    ranking.fill(viewer, &viewer.scope, table, &mut looks);
+    turn.allowance.take(looks);
 }
 
 impl<M: Mailbox> Lean<M> {
@@ -229,45 +280,84 @@ impl<M: Mailbox> Lean<M> {
     }
 }
 
+/// What a viewer would see.
+struct Sight {
+    /// For the nearest, as far as a step can change them.
+    scope: Scope,
+    kind: Kind,
+    /// Of the objects that it would see or guard, sorted.
+    slots: Vec<u32>,
+    /// How many objects were looked at.
+    looks: usize,
+}
+
+impl Sight {
+    /// Of those that it is told of.
+    fn shown(&self) -> &[u32] {
+        if self.kind == Kind::Detect { &[] } else { &self.slots }
+    }
+}
+
 impl<M: Mailbox> Viewer<M> {
-    /// Slots of the objects that it sees, sorted.
-    fn seen(&self, table: &Table) -> Vec<u32> {
+    /// Slots of the objects that it sees, sorted, and how many had to be looked at.
+    fn seen(&self, table: &Table) -> (Vec<u32>, usize) {
         match &self.kind {
-            Kind::Nearest { ranked, .. } => ranked.clone(),
-            Kind::Area => in_area(self, &self.scope, table),
-            Kind::Detect => Vec::new(),
+            Kind::Nearest(ranking) => (ranking.slots(), 0),
+            Kind::Area => {
+                let mut slots = Vec::new();
+                table.within(&self.scope.area, &mut slots);
+                let looks = slots.len();
+                self.admit(&self.scope, &mut slots, table);
+                (slots, looks)
+            }
+            Kind::Detect => (Vec::new(), 0),
         }
     }
 
-    fn keep(&mut self, scope: Scope, slots: Vec<u32>) {
-        self.scope = scope;
-        if self.kind != Kind::Detect {
-            self.kind = Kind::of(&self.scope.source, slots);
+    /// Leaves those that it would see if they are in its area, sorted.
+    fn admit(&self, scope: &Scope, slots: &mut Vec<u32>, table: &Table) {
+        if self.is_choosy() || scope.except.is_some() {
+            slots.retain(|one| table.seen(*one).is_some_and(|object| self.admits(scope, object)));
+        }
+        slots.sort_unstable();
+    }
+
+    fn keep(&mut self, Sight { scope, kind, .. }: Sight) {
+        (self.scope, self.kind) = (scope, kind);
+    }
+
+    fn take_ranking(&mut self) -> Option<Box<Ranking>> {
+        match std::mem::replace(&mut self.kind, Kind::Area) {
+            Kind::Nearest(ranking) => Some(ranking),
+            kind @ (Kind::Area | Kind::Detect) => {
+                self.kind = kind;
+                None
+            }
         }
     }
 }
 
-/// What a viewer would see in another area, as sorted slots; and that area, for the nearest as far
-/// as the last one is.
-fn look<M: Mailbox>(viewer: &Viewer<M>, mut scope: Scope, table: &Table) -> (Vec<u32>, Scope) {
-    if viewer.kind == Kind::Detect {
-        return (Vec::new(), scope);
+/// What a viewer would see in another area, if that is no more than `most`.
+fn look<M: Mailbox>(
+    viewer: &Viewer<M>,
+    mut scope: Scope,
+    most: usize,
+    table: &Table,
+) -> Result<Sight, Refusal> {
+    let is_detect = viewer.kind == Kind::Detect;
+    let mut looks = 0;
+    if !is_detect && let Some(ranking) = Ranking::find(viewer, &scope, table, &mut looks) {
+        scope.area = ranking.reach();
+        let slots = ranking.slots();
+        return Ok(Sight { scope, kind: Kind::Nearest(Box::new(ranking)), slots, looks });
     }
-    match ranking::rank(viewer, &scope, table) {
-        Some(Ranked { slots, reach }) => {
-            scope.area = reach;
-            (slots, scope)
-        }
-        None => (in_area(viewer, &scope, table), scope),
-    }
-}
-
-fn in_area<M: Mailbox>(viewer: &Viewer<M>, scope: &Scope, table: &Table) -> Vec<u32> {
     let mut slots = Vec::new();
     table.within(&scope.area, &mut slots);
-    slots.retain(|one| table.seen(*one).is_some_and(|object| viewer.admits(scope, object)));
-    slots.sort_unstable();
-    slots
+    looks += slots.len();
+    viewer.admit(&scope, &mut slots, table);
+    check(slots.len(), most)?;
+    let kind = if is_detect { Kind::Detect } else { Kind::Area };
+    Ok(Sight { scope, kind, slots, looks })
 }
 
 fn sighted<M: Mailbox>(

@@ -14,7 +14,8 @@ use crate::channel::{
 use crate::geo::Metres;
 use crate::geo::json::Shown;
 use crate::protocol::{
-    self, ErrorCode, Reply, SubscribeRequest, SubscribeResult, encode_push_body, push_head,
+    self, ErrorCode, Reply, SubscribeRequest, SubscribeResult, UnsubscribeCode, encode_push_body,
+    push_head,
 };
 use crate::session::action::{Actions, Note};
 use crate::session::subscription::Subscription;
@@ -124,7 +125,8 @@ impl Session {
         }
     }
 
-    /// The lane does not take the subscription.
+    /// The lane does not take the subscription, or no longer: what its area follows went where there
+    /// are too many objects.
     pub(in crate::session) fn refused(
         &mut self,
         sub: SubId,
@@ -132,10 +134,10 @@ impl Session {
         actions: &mut Actions,
     ) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        let Some(answer) = subscription.joining.as_mut().and_then(|joining| joining.answer.take())
-        else {
-            return;
+        let Some(joining) = &mut subscription.joining else {
+            return self.push_unsubscribed(sub, UnsubscribeCode::LimitExceeded, actions);
         };
+        let Some(answer) = joining.answer.take() else { return };
         self.refuse(sub, answer, error_of(refusal), actions);
     }
 

@@ -1,6 +1,8 @@
 //! An object channel through its lane: what its subscribers are told.
 
+mod acts;
 mod fences;
+mod load;
 mod model;
 mod rules;
 
