@@ -306,7 +306,7 @@ impl<M: Mailbox> Viewer<M> {
             Kind::Area => {
                 let mut slots = Vec::new();
                 table.within(&self.scope.area, &mut slots);
-                let looks = slots.len();
+                let looks = self.looks(&self.scope, slots.len());
                 self.admit(&self.scope, &mut slots, table);
                 (slots, looks)
             }
@@ -314,9 +314,19 @@ impl<M: Mailbox> Viewer<M> {
         }
     }
 
+    /// How many looks so many objects in an area are: without a filter they are only counted.
+    fn looks(&self, scope: &Scope, objects: usize) -> usize {
+        if self.must_look(scope) { objects } else { objects / 4 }
+    }
+
+    /// Whether the area alone does not say which objects it sees.
+    fn must_look(&self, scope: &Scope) -> bool {
+        self.is_choosy() || scope.except.is_some()
+    }
+
     /// Leaves those that it would see if they are in its area, sorted.
     fn admit(&self, scope: &Scope, slots: &mut Vec<u32>, table: &Table) {
-        if self.is_choosy() || scope.except.is_some() {
+        if self.must_look(scope) {
             slots.retain(|one| table.seen(*one).is_some_and(|object| self.admits(scope, object)));
         }
         slots.sort_unstable();
@@ -353,7 +363,7 @@ fn look<M: Mailbox>(
     }
     let mut slots = Vec::new();
     table.within(&scope.area, &mut slots);
-    looks += slots.len();
+    looks += viewer.looks(&scope, slots.len());
     viewer.admit(&scope, &mut slots, table);
     check(slots.len(), most)?;
     let kind = if is_detect { Kind::Detect } else { Kind::Area };
