@@ -144,7 +144,7 @@ impl GeoOptions {
         let mut tags = fix.tags;
         json::coarsen_tags(&mut tags, &self.fields(), resolution);
         Fix {
-            data: json::coarsen(&fix.data, &self.fields(), resolution),
+            data: json::coarsen_object(&fix.data, &self.fields(), resolution),
             tags,
             point: self.snapped(fix.point),
             accuracy: None,
@@ -159,6 +159,17 @@ impl GeoOptions {
         match self.snap {
             Some(_) => Place { at: self.snapped(place.at), shape: None },
             None => place,
+        }
+    }
+
+    /// An area from which an event is to be had, as this namespace knows it.
+    pub(crate) fn coarse_reach(&self, area: Arc<Area>) -> Arc<Area> {
+        match self.snap {
+            Some(resolution) => {
+                let circle = json::coarse_circle(&area, resolution);
+                circle.map_or(area, |circle| Arc::new(Area::Circle(circle)))
+            }
+            None => area,
         }
     }
 

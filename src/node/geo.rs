@@ -197,7 +197,7 @@ pub(super) fn locate(
     let bad = |fault: GeoError| ErrorCode::BadRequest.because(fault);
     publication.place = place.map(|place| Arc::new(options.coarse_place(place)));
     if let Some(Reach::Area(area)) = &reach {
-        publication.reach = Some(area.clone());
+        publication.reach = Some(options.coarse_reach(area.clone()));
     }
     options.locate(publication).map_err(bad)?;
     if let (Some(Reach::Metres(metres)), Some(place)) = (reach, &publication.place) {
@@ -270,6 +270,28 @@ async fn keep(mut inbox: mpsc::Receiver<ZoneMessage>, lanes: Lanes, mut zones: A
                 }
                 let _asker_is_gone = reply.send(done);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::json::snap;
+    use crate::geo::{Circle, LatLng, Metres};
+
+    #[test]
+    fn a_reach_that_is_said_apart_is_as_coarse_as_the_place() {
+        let exact = Point::from(LatLng::new(52.523_456, 13.412_345).unwrap());
+        let coarse = snap(exact, 7);
+        let area = Arc::new(Area::Circle(Circle::new(exact, Metres(200.0))));
+        let options = GeoOptions { snap: Some(7), ..GeoOptions::default() };
+        for reach in [Reach::Area(area), Reach::Metres(200.0)] {
+            let place = Some(Place { at: exact, shape: None });
+            let mut event = Publication { data: "{}".into(), ..Publication::default() };
+            locate(&mut event, &options, place, Some(reach)).unwrap();
+            assert_eq!(event.place.unwrap().at, coarse);
+            assert_eq!(event.reach.unwrap().cap(), Some((coarse, Metres(200.0))));
         }
     }
 }

@@ -17,6 +17,7 @@ mod concurrency;
 mod demo;
 mod flood;
 mod frames;
+mod geo_bounds;
 mod geo_events;
 mod geo_load;
 mod geo_objects;

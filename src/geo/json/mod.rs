@@ -17,7 +17,8 @@ pub(crate) use fix::FixSpec;
 pub(crate) use geojson::{features, geometry};
 pub(crate) use out::Shown;
 pub(crate) use place::{
-    PlaceFields, coarsen, coarsen_tags, fixed_area, lasting_area, place_in, place_of, round, snap,
+    PlaceFields, coarse_circle, coarsen, coarsen_object, coarsen_tags, fixed_area, lasting_area,
+    place_in, place_of, round, snap,
 };
 pub(crate) use text::{parse, parse_small};
 pub(crate) use view::{ViewSpec, detect, is_nothing};

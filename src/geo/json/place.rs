@@ -181,18 +181,41 @@ pub(crate) fn coarsen(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -
         }
         // It reaches from the event's place, which the tags or the request may have instead.
         if let Some(Ok(area)) = value.get("reach").map(fixed_area)
-            && let Some(center) = area.center()
+            && let Some(circle) = coarse_circle(&area, resolution)
         {
-            // Only the size of the area may go on: its place is as exact as the event's.
-            let radius = area.cap().map_or(0.0, |(_, radius)| radius.0);
-            let at = snap(center, resolution).at;
+            let at = circle.center.at;
             let near = serde_json::json!({
-                "near": { "lat": at.lat(), "lng": at.lng(), "radius_m": radius.max(1.0) }
+                "near": { "lat": at.lat(), "lng": at.lng(), "radius_m": circle.radius.0 }
             });
             members.set("reach", &near);
         }
     }
     members.keep(|name| !TELLING.contains(&name));
+    members.text().into()
+}
+
+/// The circle that stands for an area, round the centre of a cell: only the size of the area may
+/// go on, for its place is as exact as the event's. `None` for an area that is nowhere.
+pub(crate) fn coarse_circle(area: &Area, resolution: usize) -> Option<Circle> {
+    let (_, radius) = area.cap()?;
+    Some(Circle::new(snap(area.center()?, resolution), Metres(radius.0.max(1.0))))
+}
+
+/// The data of an object, coarsened as an event's is; what is no place in it goes as well where it
+/// is named as one, for the object's place is elsewhere and nothing refuses a faulty one here.
+pub(crate) fn coarsen_object(data: &[u8], names: &PlaceFields<'_>, resolution: usize) -> Bytes {
+    let coarse = coarsen(data, names, resolution);
+    let Some(mut members) = Members::of(&coarse) else { return coarse };
+    let place = placing(&members, names).and_then(|value| in_data(&value, names));
+    if matches!(place, Ok(Some(_))) {
+        return coarse;
+    }
+    let is_feature = members.is_feature();
+    members.keep(|name| {
+        name != names.lat
+            && name != names.lng
+            && !(is_feature && ["geometry", "bbox", "properties"].contains(&name))
+    });
     members.text().into()
 }
 
