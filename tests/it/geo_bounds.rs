@@ -75,6 +75,83 @@ fn route(width_m: f64, length: f64) -> Value {
 }
 
 #[tokio::test]
+async fn the_least_and_the_largest_radius_hold_for_every_form() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let to = json!({"lat": 52.0, "lng": 13.0});
+    let corners = [[13.0, 52.0], [14.0, 52.0], [14.0, 53.0]];
+    let speck = [[13.0, 52.0], [13.0001, 52.0], [13.0001, 52.0001]];
+    let fine = [[13.1, 52.1], [13.12, 52.1], [13.12, 52.12]];
+    for (area, field) in [
+        (square(13.0, 52.0, 1e-5), "bbox: "),
+        (square(13.0, 52.0, 1.0), "bbox: "),
+        (json!({"geometry": {"type": "Point", "coordinates": [13.0, 52.0]}}), "geometry: "),
+        (json!({"geometry": {"type": "Polygon", "coordinates": [corners]}}), "geometry: "),
+        (
+            json!({"geometry": {"type": "MultiPolygon", "coordinates": [[fine], [speck]]}}),
+            "geometry: ",
+        ),
+        (json!({"cells": ["8f1f1d489000000"]}), "cells: "),
+        (json!({"cells": ["831f1dfffffffff"]}), "cells: "),
+        (route(0.01, 0.01), "width_m: "),
+        (route(1000.0, 1.0), "route: "),
+        (json!({"zone": "countries/DE"}), "zone: "),
+        (json!({"nearest": 3, "to": to}), "within_m: "),
+        (json!({"nearest": 3, "to": to, "within_m": 5001}), "within_m: "),
+        (json!({"follow": "me", "radius_m": 1}), "radius_m: "),
+    ] {
+        let why = refused(&mut client, subscribe("sized:a", &area)).await;
+        assert!(why.starts_with(&format!("bad request: {field}")), "{why} for {area}");
+        if area["nearest"].is_null() {
+            let asked = json!({"channel": "sized:a", "area": area});
+            let why = refused(&mut client, rpc("geo.nearby", &asked)).await;
+            assert!(why.starts_with("bad request: area."), "{why} for {area}");
+        }
+    }
+    let nearest = json!({"channel": "sized:a", "to": to});
+    let why = refused(&mut client, rpc("geo.nearest", &nearest)).await;
+    assert!(why.starts_with("bad request: within_m: missing"), "{why}");
+    let fine = [
+        square(13.0, 52.0, 0.02),
+        json!({"geometry": {"type": "Polygon", "coordinates": [fine]}}),
+        json!({"cells": ["871f1d489ffffff"]}),
+        route(1000.0, 0.01),
+        json!({"nearest": 3, "to": to, "within_m": 5000}),
+        json!({"follow": "me", "radius_m": 500}),
+    ];
+    for (number, area) in fine.into_iter().enumerate() {
+        view(&mut client, &format!("sized:a@{number}"), area).await;
+    }
+    let mut fence = near(52.0, 13.0, 600.0);
+    fence["detect"] = json!(["approach"]);
+    fence["approach_m"] = json!(1);
+    let why = refused(&mut client, subscribe("sized:a@fence", &fence)).await;
+    assert_eq!(why, "bad request: approach_m: 1 is below the least, 500");
+}
+
+#[tokio::test]
+async fn a_box_of_tags_and_a_label_are_bounded_as_well() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let at_least = |key: &str, val: &str| json!({"key": key, "cmp": "gte", "val": val});
+    let at_most = |key: &str, val: &str| json!({"key": key, "cmp": "lte", "val": val});
+    let nodes =
+        [at_least("lat", "52"), at_most("lat", "53"), at_least("lng", "13"), at_most("lng", "14")];
+    let filter = json!({"op": "and", "nodes": nodes});
+    let command = json!({"subscribe": {"channel": "sights:a", "tf": filter}});
+    let why = refused(&mut client, command).await;
+    assert!(why.starts_with("bad request: tf: "), "{why}");
+    for label in ["zone:countries/DE", "h3:831f1dfffffffff"] {
+        let command = json!({"subscribe": {"channel": format!("sights:a@{label}")}});
+        let why = refused(&mut client, command).await;
+        assert!(why.starts_with("bad request: channel: "), "{why}");
+    }
+    let mut bounded = bounded(&node, &json!({"radius_m_max": 1000})).await;
+    let why = refused(&mut bounded, subscribe("drivers:a", &square(13.0, 52.0, 1.0))).await;
+    assert!(why.starts_with("bad request: bbox: "), "{why}");
+}
+
+#[tokio::test]
 async fn properties_of_a_coarse_object_do_not_say_where_it_is() {
     let node = start().await;
     let mut client = Client::connect(&node).await;
@@ -101,5 +178,29 @@ async fn properties_of_a_coarse_object_do_not_say_where_it_is() {
         assert_eq!(found["objects"][0]["data"]["name"], "a", "{found}");
         let text = found.to_string();
         assert!(!text.contains("2.52001") && !text.contains("3.40512"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_nearest_have_no_fence() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let data = json!({"nearest": 2, "to": {"lat": 52.0, "lng": 13.0}, "detect": ["enter"]});
+    let why = refused(&mut client, subscribe("drivers:a", &data)).await;
+    assert_eq!(why, "bad request: detect: not together with nearest");
+}
+
+#[tokio::test]
+async fn faults_say_which_cell_and_which_key() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let command = json!({"subscribe": {"channel": "alerts:a@h3:8928308280fffff,zz"}});
+    let why = refused(&mut client, command).await;
+    assert_eq!(why, "bad request: channel: h3[1]: \"zz\" is no H3 cell");
+    for key in [String::new(), "k".repeat(256)] {
+        let follow = json!({"channel": "drivers:a", "key": key});
+        let data = json!({"follow": follow, "radius_m": 5});
+        let why = refused(&mut client, subscribe("drivers:a", &data)).await;
+        assert_eq!(why, "bad request: follow.key: a key has 1 to 255 bytes");
     }
 }

@@ -450,7 +450,12 @@ async fn a_token_bounds_areas_positions_queries_and_history() {
     assert_eq!(client.fault(ask(near(52.5, 13.4, 6000.0))).await, 107);
     let far = json!({"rpc": {"method": "geo.position", "data": {"lat": 48.85, "lng": 2.35}}});
     assert_eq!(client.fault(far).await, 103);
-    view(&mut client, "alerts:city", json!({"zone": "countries/DE"})).await;
+    let country = json!({"zone": "countries/DE"});
+    assert_eq!(client.fault(ask(country.clone())).await, 107, "it is larger than that");
+    let mut client = Client::open(&node).await;
+    let claims = json!({"sub": "ada", "geo": {"within": within}});
+    client.enter(json!({"token": token(&claims)})).await;
+    view(&mut client, "alerts:city", country).await;
     for (n, lat, lng) in [(1, 48.1, 11.5), (2, 52.5, 13.4)] {
         publish(&node, "alerts:city", json!({"lat": lat, "lng": lng, "n": n})).await;
     }

@@ -110,6 +110,12 @@ impl Cells {
         self.caps.root().to_circle()
     }
 
+    /// The edge of the finest cell, which is how far its corners are from its centre.
+    pub(super) fn least_radius(&self) -> Metres {
+        let finest = self.resolutions.last().expect("an area of cells has a resolution");
+        Metres(finest.edge_length_m())
+    }
+
     pub(super) fn extent(&self) -> Vec<Extent> {
         Extent::of_caps(self.caps.cover(BOXES))
     }

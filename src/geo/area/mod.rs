@@ -274,6 +274,24 @@ impl Area {
         }
     }
 
+    /// The radius of a circle that has every place of it; 0 for the empty area.
+    pub(crate) fn radius(&self) -> Metres {
+        self.cap().map_or(Metres(0.0), |(_, radius)| radius)
+    }
+
+    /// The same of its smallest part: one polygon, one cell, half the width of a route. An area
+    /// with a larger one lets nobody look at a place more closely than a circle of it would.
+    pub(crate) fn least_radius(&self) -> Metres {
+        match self {
+            Self::Empty => Metres(0.0),
+            Self::Circle(circle) => circle.radius,
+            Self::Polygons(polygons) => polygons.least_radius(),
+            Self::Cells(cells) => cells.least_radius(),
+            Self::Route(route) => route.half_width,
+            Self::Union(parts) => least(parts.iter().map(Self::least_radius)),
+        }
+    }
+
     fn kernels(&self) -> Vec<Kernel<'_>> {
         match self {
             Self::Empty => Vec::new(),

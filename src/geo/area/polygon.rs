@@ -208,10 +208,18 @@ impl Polygons {
         self.cap
     }
 
+    /// From the middle of the smallest polygon's box to its farthest corner.
+    pub(super) fn least_radius(&self) -> Metres {
+        let radius = |polygon: &Polygon| {
+            let middle = middle_of(&polygon.shell).unit;
+            let reach = |corner: &Coord<f64>| middle.distance(place_of(*corner).unit).0;
+            polygon.shell.corners().iter().map(reach).fold(0.0, f64::max)
+        };
+        Metres(self.polygons.iter().map(radius).fold(f64::INFINITY, f64::min))
+    }
+
     fn find_cap(&self) -> (Point, Metres) {
-        let shell = &self.polygons[0].shell;
-        let (lat, lng) = ((shell.south + shell.north) / 2.0, (shell.west + shell.east) / 2.0);
-        let center = place_of(Coord { x: lng, y: lat });
+        let center = middle_of(&self.polygons[0].shell);
         let far = center.unit.opposite().to_lat_lng();
         // A region that has the antipode reaches beyond its edges.
         if self.contains(far) {
@@ -277,6 +285,12 @@ impl<'a> Piece<'a> {
         let edges = (self.first..).zip(self.corners.windows(2));
         edges.filter(move |(at, _)| !self.ring.is_seam(*at)).map(|(_, ends)| (ends[0], ends[1]))
     }
+}
+
+/// The middle of a ring's box.
+fn middle_of(ring: &Ring) -> Point {
+    let (lat, lng) = ((ring.south + ring.north) / 2.0, (ring.west + ring.east) / 2.0);
+    place_of(Coord { x: lng, y: lat })
 }
 
 impl Polygon {

@@ -6,11 +6,13 @@ use h3o::CellIndex;
 use serde_json::Value;
 
 use super::fields::{Fields, not, number, shown};
+use super::fix::checked_key;
 use super::geojson;
 use crate::base::limits;
 use crate::geo::area::{Area, Circle, Vertex};
 use crate::geo::error::GeoError;
 use crate::geo::point::{FARTHEST, LatLng, Metres, Point};
+use crate::geo::zones;
 
 /// An area as it is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +24,8 @@ pub(crate) enum AreaSpec {
     Nearest { count: usize, to: Point, within: Option<Metres> },
 }
 
-/// What an area may be.
+/// How small and how large an area may be, whatever its form: circles by their radius, others by
+/// [`Area::least_radius`] and [`Area::radius`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AreaLimits {
     pub(crate) radius_min: Metres,
@@ -31,7 +34,75 @@ pub(crate) struct AreaLimits {
 
 impl Default for AreaLimits {
     fn default() -> Self {
-        Self { radius_min: Metres(0.001), radius_max: None }
+        Self { radius_min: UNSET, radius_max: None }
+    }
+}
+
+/// The least radius where none is set: only circles must have one at all.
+const UNSET: Metres = Metres(0.001);
+/// From how near approaches are told unless a fence says otherwise.
+pub(crate) const APPROACH: Metres = Metres(200.0);
+
+impl AreaLimits {
+    /// Whether there may be an area of this size.
+    pub(crate) fn check(&self, area: &Area) -> Result<(), GeoError> {
+        let rounded = |radius: Metres| shown((radius.0 * 1000.0).round() / 1000.0);
+        let least = area.least_radius();
+        if self.least().is_some_and(|min| least < min) {
+            let (least, min) = (rounded(least), shown(self.radius_min.0));
+            let why = format_args!("a part with a radius of {least} is below the least, {min}");
+            return Err(GeoError::new("", why));
+        }
+        let radius = area.radius();
+        match self.radius_max {
+            Some(most) if radius > most => {
+                let (radius, most) = (rounded(radius), shown(most.0));
+                Err(GeoError::new(
+                    "",
+                    format_args!("a radius of {radius} is above the most, {most}"),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// From how near approaches are told; `None` leaves it at [`APPROACH`].
+    pub(super) fn approach(&self, asked: Option<Metres>) -> Result<Option<Metres>, GeoError> {
+        match (asked, self.least()) {
+            (Some(asked), Some(least)) if asked < least => {
+                let (asked, least) = (shown(asked.0), shown(least.0));
+                let why = format_args!("{asked} is below the least, {least}");
+                Err(GeoError::new("approach_m", why))
+            }
+            (None, least) => Ok(least.filter(|least| *least > APPROACH)),
+            (asked, _) => Ok(asked),
+        }
+    }
+
+    /// The least radius, where one is set.
+    fn least(&self) -> Option<Metres> {
+        Some(self.radius_min).filter(|least| *least > UNSET)
+    }
+
+    /// The zones that come with the program; those of the node's own are as large as whoever made
+    /// them wanted them.
+    fn check_zone(&self, name: &str) -> Result<(), GeoError> {
+        if self.radius_max.is_none() && self.least().is_none() {
+            return Ok(());
+        }
+        zones::built_in(name).map_or(Ok(()), |area| self.check(&area))
+    }
+
+    /// Whether there may be what is asked for. Circles that follow something and the nearest are
+    /// checked as they are read.
+    fn admits(&self, spec: &AreaSpec) -> Result<(), GeoError> {
+        match spec {
+            AreaSpec::Fixed(area) => self.check(area),
+            AreaSpec::Zone(name) => self.check_zone(name),
+            AreaSpec::FollowMe { .. }
+            | AreaSpec::FollowObject { .. }
+            | AreaSpec::Nearest { .. } => Ok(()),
+        }
     }
 }
 
@@ -81,7 +152,7 @@ impl AreaSpec {
                 return Err(GeoError::new(name, format_args!("only with {of}")));
             }
         }
-        match *form {
+        let spec = match *form {
             "near" => near(&fields, limits),
             "follow" => follow(&fields, limits),
             "bbox" => bbox(&fields),
@@ -96,7 +167,9 @@ impl AreaSpec {
                 let (count, to, within) = nearest(&fields, "nearest", limits)?;
                 Ok(Self::Nearest { count, to, within })
             }
-        }
+        }?;
+        limits.admits(&spec).map_err(|fault| fault.within(form))?;
+        Ok(spec)
     }
 
     /// The area that a channel's label is; `None` for a label that is a name of the client's.
@@ -104,10 +177,15 @@ impl AreaSpec {
         let (form, rest) = label.split_once(':')?;
         let spec = match form {
             "near" => near_label(rest, limits),
-            "h3" => cells(&Value::from(rest.split(',').collect::<Vec<_>>())),
+            "h3" => {
+                let spec = cells(&Value::from(rest.split(',').collect::<Vec<_>>()));
+                // The path says which cell of the label it is.
+                spec.map_err(|fault| GeoError::new("", fault.within("h3")))
+            }
             "zone" => zone(rest),
             _ => return None,
         };
+        let spec = spec.and_then(|spec| limits.admits(&spec).map(|()| spec));
         Some(spec.map_err(|fault| fault.within("channel")))
     }
 }
@@ -178,7 +256,8 @@ fn follow(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError
     let read = || {
         let object = Fields::of(followed, &["channel", "key"])?;
         let text = |name| object.need_text(name).map(str::to_owned);
-        Ok(AreaSpec::FollowObject { channel: text("channel")?, key: text("key")?, radius })
+        let key = checked_key(text("key")?).map_err(|fault| fault.within("key"))?;
+        Ok(AreaSpec::FollowObject { channel: text("channel")?, key, radius })
     };
     read().map_err(|fault: GeoError| fault.within("follow"))
 }
@@ -240,6 +319,11 @@ fn route(fields: &Fields<'_>, limits: &AreaLimits) -> Result<AreaSpec, GeoError>
         }
     });
     let half_width = width.map_err(|fault| fault.within("width_m"))? / 2.0;
+    if let Some(least) = limits.least().filter(|least| half_width < least.0) {
+        let (width, least) = (shown(half_width * 2.0), shown(least.0 * 2.0));
+        let why = format_args!("{width} is below the least, {least}");
+        return Err(GeoError::new("width_m", why));
+    }
     if let Some(most) = limits.radius_max.filter(|most| half_width > most.0) {
         let why = format_args!("{} is above the most, {}", half_width * 2.0, most.0 * 2.0);
         return Err(GeoError::new("width_m", why));
@@ -259,9 +343,11 @@ pub(crate) fn nearest(
 ) -> Result<(usize, Point, Option<Metres>), GeoError> {
     let count = fields.count(count, (1, limits::NEAREST))?;
     let to = fields.need_point("to")?;
-    // Without `within_m` any distance is near enough, so that only the least radius bounds it.
-    let least = AreaLimits { radius_max: None, ..*limits };
-    let within = fields.find("within_m").map(|value| checked(number(value)?, &least));
+    let within = fields.find("within_m").map(|value| checked(number(value)?, limits));
     let within = within.transpose().map_err(|fault| fault.within("within_m"))?;
+    // Without it any distance is near enough.
+    if let Some(most) = limits.radius_max.filter(|_| within.is_none()) {
+        return Err(GeoError::new("within_m", format_args!("missing; at most {}", shown(most.0))));
+    }
     Ok((count.unwrap_or(1), to, within))
 }

@@ -141,7 +141,8 @@ fn key(fields: &Fields<'_>) -> Result<Option<String>, GeoError> {
     key.transpose().map_err(|fault| fault.within("key"))
 }
 
-fn checked_key(key: String) -> Result<String, GeoError> {
+/// A key as it is, if it may be one.
+pub(super) fn checked_key(key: String) -> Result<String, GeoError> {
     if key.is_empty() || key.len() > limits::OBJECT_KEY_BYTES {
         let most = limits::OBJECT_KEY_BYTES;
         return Err(GeoError::new("", format_args!("a key has 1 to {most} bytes")));

@@ -11,7 +11,7 @@ mod place;
 mod text;
 mod view;
 
-pub(crate) use area::{AreaLimits, AreaSpec, nearest};
+pub(crate) use area::{APPROACH, AreaLimits, AreaSpec, nearest};
 pub(crate) use fields::Fields;
 pub(crate) use fix::FixSpec;
 pub(crate) use geojson::{features, geometry};
@@ -21,7 +21,7 @@ pub(crate) use place::{
     place_in, place_of, round, snap,
 };
 pub(crate) use text::{parse, parse_small};
-pub(crate) use view::{ViewSpec, detect, is_nothing};
+pub(crate) use view::{ViewSpec, bands, detect, is_nothing};
 
 #[cfg(test)]
 mod tests;

@@ -175,7 +175,7 @@ fn labels_that_are_areas_are_read_and_others_are_the_clients() {
         channel: near: lat: 113.4 is outside -90..90; lat and lng look swapped
         channel: near: radius_m: 0 is below the least, 0.001
         Fixed(Cells(Cells { cells: {20-060405003
-        channel[0]: "nope" is no H3 cell
+        channel: h3[0]: "nope" is no H3 cell
         Zone("countries/DE")
         channel: a zone's name has 1 to 128 bytes"#]]
     .assert_eq(&lines.join("\n"));

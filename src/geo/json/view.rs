@@ -81,21 +81,28 @@ impl ViewSpec {
         let value = text::parse_small(data).map_err(|fault| fault.within("data"))?;
         Fields::any(&value).map_err(|fault| fault.within("data"))?;
         let area = AreaSpec::among(&value, &MEMBERS, limits)?;
-        Self::rest(&value, area)
+        Self::rest(&value, area, limits)
     }
 
     /// For an area that is known already: `data` has everything else.
-    pub(crate) fn parse_for(data: &[u8], area: AreaSpec) -> Result<Self, GeoError> {
+    pub(crate) fn parse_for(
+        data: &[u8],
+        area: AreaSpec,
+        limits: &AreaLimits,
+    ) -> Result<Self, GeoError> {
         let value = text::parse_small(data).map_err(|fault| fault.within("data"))?;
         Fields::any(&value).map_err(|fault| fault.within("data"))?;
         Fields::of(&value, &MEMBERS)?;
-        Self::rest(&value, area)
+        Self::rest(&value, area, limits)
     }
 
-    fn rest(value: &Value, area: AreaSpec) -> Result<Self, GeoError> {
+    fn rest(value: &Value, area: AreaSpec, limits: &AreaLimits) -> Result<Self, GeoError> {
         let fields = Fields::any(value)?;
         let detect = fields.find("detect").map(detect).transpose();
         let detect = detect.map_err(|fault| fault.within("detect"))?;
+        if detect.is_some() && matches!(area, AreaSpec::Nearest { .. }) {
+            return Err(GeoError::new("detect", "not together with nearest"));
+        }
         let dwell = fields.count("dwell_ms", (1, limits::DWELL_MS))?;
         let dwells = detect.is_some_and(|detect| detect.has(Transition::Dwell));
         if dwells != dwell.is_some() {
@@ -107,12 +114,13 @@ impl ViewSpec {
                 return Err(GeoError::new(name, "only with detect"));
             }
         }
+        let (hysteresis, approach) = bands(&fields)?;
         Ok(Self {
             area,
             detect,
             dwell: dwell.map(|dwell| Duration::from_millis(dwell as u64)),
-            hysteresis: fields.number("hysteresis_m", (0.0, BAND_M))?.map(Metres),
-            approach: fields.number("approach_m", (1.0, BAND_M))?.map(Metres),
+            hysteresis,
+            approach: limits.approach(approach)?,
             limit: fields.count("limit", (1, limits::VIEW_OBJECTS))?,
             max_hz: fields.number("max_hz", (0.01, 100.0))?,
             min_move: fields.number("min_move_m", (0.0, BAND_M))?.map(Metres),
@@ -129,6 +137,13 @@ pub(crate) fn is_nothing(data: &[u8]) -> bool {
 
 /// Hysteresis, approach and the least move are local.
 const BAND_M: f64 = 100_000.0;
+
+/// The members `hysteresis_m` and `approach_m` of what detects.
+pub(crate) fn bands(fields: &Fields<'_>) -> Result<(Option<Metres>, Option<Metres>), GeoError> {
+    let band = |name, least| fields.number(name, (least, BAND_M));
+    let (hysteresis, approach) = (band("hysteresis_m", 0.0)?, band("approach_m", 1.0)?);
+    Ok((hysteresis.map(Metres), approach.map(Metres)))
+}
 
 /// A list of names of transitions.
 pub(crate) fn detect(value: &Value) -> Result<Detect, GeoError> {

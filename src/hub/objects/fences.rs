@@ -10,6 +10,7 @@ use super::table::{Step, Table};
 use super::viewer::Standing;
 use crate::base::{Moment, limits};
 use crate::channel::{Fence, Fix, GeoOptions, Object, Reason, View};
+use crate::geo::json::APPROACH;
 use crate::geo::{Area, AreaIndex, Circle, Detect, Metres, Place, Point, Transition, UnitVector};
 use crate::hub::members::Slots;
 
@@ -525,6 +526,5 @@ fn middle(one: Point, other: Point) -> Point {
 }
 
 const HYSTERESIS: Metres = Metres(20.0);
-const APPROACH: Metres = Metres(200.0);
 /// A way up to so long is short.
 const STEP: Metres = Metres(200.0);

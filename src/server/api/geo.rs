@@ -10,7 +10,7 @@ use super::methods::{done, raw};
 use crate::base::limits;
 use crate::channel::{AreaSource, Channel, Fence, ObjectQuery, TagFilter};
 use crate::geo::json::{self, AreaLimits, AreaSpec, Fields, FixSpec};
-use crate::geo::{Area, GeoError, Metres, Transition};
+use crate::geo::{Area, GeoError, Transition};
 use crate::node::Node;
 use crate::protocol::{ClientError, ErrorCode, FilterNode};
 use crate::session::{object_list, wire};
@@ -116,7 +116,7 @@ fn fence(node: &Node, fields: &Fields<'_>) -> Result<Fence, ClientError> {
     if detect.has(Transition::Dwell) != dwell.is_some() {
         return Err(bad(GeoError::new("dwell_ms", "goes together with detect dwell")));
     }
-    let band = |name| fields.number(name, (0.0, 100_000.0)).map_err(bad);
+    let (hysteresis, approach) = json::bands(fields).map_err(bad)?;
     let publish = fields.text("publish").map_err(bad)?.map(Channel::parse).transpose();
     let publish = publish.map_err(|fault| bad(GeoError::new("publish", fault)))?;
     let webhook = fields.text("webhook").map_err(bad)?;
@@ -133,8 +133,8 @@ fn fence(node: &Node, fields: &Fields<'_>) -> Result<Fence, ClientError> {
         area: area(node, fields)?,
         detect,
         dwell: dwell.map(|dwell| Duration::from_millis(dwell as u64)),
-        hysteresis: band("hysteresis_m")?.map(Metres),
-        approach: band("approach_m")?.map(Metres),
+        hysteresis,
+        approach,
         filter: filter.map(Arc::new),
         publish,
         webhook,

@@ -86,13 +86,18 @@ impl Session {
         let (spec, source) = match from_label {
             Some(area) => {
                 let area = area?;
-                (plain(request, &area)?, self.source(area)?)
+                (plain(request, &area, &limits)?, self.source(area)?)
             }
             None => match tags
                 .filter(|_| is_nothing(&request.data))
                 .and_then(|tags| by_tags(tags, &options))
             {
-                Some(source) => (ViewSpec::of(AreaSpec::Fixed(Arc::default())), source),
+                Some(source) => {
+                    if let AreaSource::TagBox(area) = &source {
+                        limits.check(area).map_err(|fault| fault.within("tf"))?;
+                    }
+                    (ViewSpec::of(AreaSpec::Fixed(Arc::default())), source)
+                }
                 None => {
                     let spec = ViewSpec::parse(&request.data, &limits)?;
                     let source = self.source(spec.area.clone())?;
@@ -216,11 +221,15 @@ impl Session {
 }
 
 /// A subscription whose area is its label may say everything else in its data.
-fn plain(request: &SubscribeRequest, area: &AreaSpec) -> Result<ViewSpec, Failure> {
+fn plain(
+    request: &SubscribeRequest,
+    area: &AreaSpec,
+    limits: &AreaLimits,
+) -> Result<ViewSpec, Failure> {
     if is_nothing(&request.data) {
         return Ok(ViewSpec::of(area.clone()));
     }
-    Ok(ViewSpec::parse_for(&request.data, area.clone())?)
+    Ok(ViewSpec::parse_for(&request.data, area.clone(), limits)?)
 }
 
 /// The box or cells of tags that a filter asks for.
