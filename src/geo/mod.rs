@@ -22,4 +22,4 @@ pub(crate) use error::GeoError;
 pub(crate) use index::AreaIndex;
 pub(crate) use point::{EARTH_RADIUS, FARTHEST, LatLng, Metres, Point, UnitVector};
 pub(crate) use points::PointIndex;
-pub(crate) use zones::{COUNTRIES, Zones, prepare as prepare_zones};
+pub(crate) use zones::{COUNTRIES, Zones, built_in as built_in_zone, prepare as prepare_zones};

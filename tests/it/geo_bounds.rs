@@ -152,6 +152,42 @@ async fn a_box_of_tags_and_a_label_are_bounded_as_well() {
 }
 
 #[tokio::test]
+async fn who_follows_itself_travels_no_faster_than_queries_may() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    view(&mut client, "slow:a@me", json!({"follow": "me", "radius_m": 600})).await;
+    let position = |lat: f64| rpc("geo.position", &json!({"lat": lat, "lng": 13.0}));
+    assert!(client.ask(position(52.0)).await["rpc"].is_object());
+    let reply = client.ask(position(53.0)).await;
+    assert_eq!(reply["error"]["code"], 111, "{reply}");
+    let dropped = "nearcast_geo_fixes_dropped";
+    let before = node.metric(dropped).await;
+    client.command(json!({"send": {"data": {"lat": 53.0, "lng": 13.0}}})).await;
+    node.wait_for_metric(dropped, before + 1).await;
+    // The area that the client asks for by itself has a way of its own.
+    view(&mut client, "slow:a@map", near(48.0, 2.0, 600.0)).await;
+    assert!(client.ask(position(52.0)).await["rpc"].is_object());
+
+    let mut asker = Client::connect(&node).await;
+    let me = json!({"channel": "slow:a", "area": {"follow": "me", "radius_m": 600}});
+    assert!(asker.ask(position(52.0)).await["rpc"].is_object());
+    call(&mut asker, "geo.nearby", me.clone()).await;
+    assert!(asker.ask(position(53.0)).await["rpc"].is_object(), "nothing follows it");
+    let reply = asker.ask(rpc("geo.nearby", &me)).await;
+    assert_eq!(reply["error"]["code"], 111, "{reply}");
+}
+
+#[tokio::test]
+async fn from_zone_to_zone_is_travel_too() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let zone = |name: &str| json!({"channel": "slow:a", "area": {"zone": name}});
+    call(&mut client, "geo.nearby", zone("cities/DE/berlin")).await;
+    let reply = client.ask(rpc("geo.nearby", &zone("cities/FR/paris"))).await;
+    assert_eq!(reply["error"]["code"], 111, "{reply}");
+}
+
+#[tokio::test]
 async fn properties_of_a_coarse_object_do_not_say_where_it_is() {
     let node = start().await;
     let mut client = Client::connect(&node).await;
@@ -188,6 +224,26 @@ async fn the_nearest_have_no_fence() {
     let data = json!({"nearest": 2, "to": {"lat": 52.0, "lng": 13.0}, "detect": ["enter"]});
     let why = refused(&mut client, subscribe("drivers:a", &data)).await;
     assert_eq!(why, "bad request: detect: not together with nearest");
+}
+
+#[tokio::test]
+async fn a_position_has_no_key_and_goes_forward_in_time() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    let keyed = json!({"lat": 52.0, "lng": 13.0, "key": "a"});
+    let why = refused(&mut client, rpc("geo.position", &keyed)).await;
+    assert_eq!(why, "bad request: key: only with channel");
+    view(&mut client, "alerts:me", json!({"follow": "me", "radius_m": 500})).await;
+    let at = |lat: f64, time: u64| json!({"lat": lat, "lng": 13.0, "time_ms": time});
+    call(&mut client, "geo.position", at(52.0, 1_700_000_000_000)).await;
+    let mut late = at(53.0, 1_699_999_999_999);
+    call(&mut client, "geo.position", late.clone()).await;
+    late["channel"] = json!("drivers:a");
+    late["key"] = json!("a");
+    call(&mut client, "geo.position", late).await;
+    publish(&node, "alerts:me", json!({"lat": 53.0, "lng": 13.0, "n": 1})).await;
+    publish(&node, "alerts:me", json!({"lat": 52.0, "lng": 13.0, "n": 2})).await;
+    assert_eq!(client.publication().await["n"], 2, "it is where it was last");
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::Whereabouts;
 use super::rpc::Call;
 use super::subscribe::Named;
+use super::{Way, Whereabouts};
 use crate::access::token::Operation;
-use crate::base::{Now, SubId, limits};
+use crate::base::{Now, SubId, UnixMillis, limits};
 use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule};
 use crate::geo::json::{self, Fields, FixSpec};
 use crate::geo::{GeoError, Point};
@@ -52,7 +52,11 @@ impl Session {
         let mut spec = FixSpec::parse(data)?;
         let at = spec.point;
         self.check_place(&at)?;
+        let time = spec.time_ms.map(|time| device_time(UnixMillis(time), now));
         let fix = match spec.channel.take() {
+            None if spec.key.is_some() => {
+                return Err(GeoError::new("key", "only with channel").into());
+            }
             None => None,
             Some(channel) => {
                 let named = self.named(&channel)?;
@@ -61,8 +65,30 @@ impl Session {
                 Some((named.base, fix, options))
             }
         };
-        self.whereabouts_mut().position = Some(at);
+        let known = self.whereabouts_mut();
+        if time.zip(known.position_time).is_some_and(|(time, last)| time <= last) {
+            return Ok(Request::Locate { subs: Vec::new(), fix });
+        }
+        self.check_follower_travel(at, now)?;
+        let known = self.whereabouts_mut();
+        known.position = Some(at);
+        known.position_time = time;
         Ok(Request::Locate { subs: self.located(at), fix })
+    }
+
+    /// Whether the areas that follow the session travel no faster than they may.
+    fn check_follower_travel(&mut self, at: Point, now: Now) -> Result<(), Failure> {
+        let followers: Vec<(Channel, Arc<GeoOptions>)> = self
+            .subscriptions
+            .iter()
+            .filter_map(|one| one.viewing.as_ref())
+            .filter(|viewing| viewing.follows_me() && viewing.options.query_speed_max.is_some())
+            .map(|viewing| (viewing.base.clone(), viewing.options.clone()))
+            .collect();
+        for (channel, options) in followers {
+            self.check_travel((&channel, Way::Me), &options, at, now)?;
+        }
+        Ok(())
     }
 
     /// Publish in a channel of objects: a fix, or the removal of one.
@@ -258,27 +284,34 @@ impl Session {
     /// Whether the centre of an area or query has travelled no faster than it may.
     pub(super) fn check_travel(
         &mut self,
-        channel: &Channel,
+        (channel, way): (&Channel, Way),
         options: &GeoOptions,
         center: Point,
         now: Now,
     ) -> Result<(), Failure> {
         let Some(speed_max) = options.query_speed_max else { return Ok(()) };
+        let track = (channel.clone(), way);
         let centers = &mut self.whereabouts_mut().centers;
-        if let Some((last, at)) = centers.get(channel) {
+        if let Some((last, at)) = centers.get(&track) {
             let seconds = now.moment.since(*at).as_secs_f64();
             if last.distance(&center).0 > speed_max * seconds {
                 let why = format_args!("area: its centre may travel at {speed_max} m/s");
                 return Err(ErrorCode::TooManyRequests.because(why).into());
             }
         }
-        if centers.len() >= limits::SESSION_PLACES && !centers.contains_key(channel) {
+        if centers.len() >= limits::SESSION_PLACES && !centers.contains_key(&track) {
             let oldest = centers.iter().min_by_key(|(_, (_, at))| *at);
-            if let Some(oldest) = oldest.map(|(channel, _)| channel.clone()) {
+            if let Some(oldest) = oldest.map(|(track, _)| track.clone()) {
                 centers.remove(&oldest);
             }
         }
-        centers.insert(channel.clone(), (center, now.moment));
+        centers.insert(track, (center, now.moment));
         Ok(())
     }
+}
+
+/// A clock that is ahead counts for nothing.
+fn device_time(time: UnixMillis, now: Now) -> UnixMillis {
+    let ahead = u128::from(time.0.saturating_sub(now.unix.0));
+    if ahead > limits::CLOCK_AHEAD.as_millis() { now.unix } else { time }
 }

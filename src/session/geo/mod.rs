@@ -17,7 +17,7 @@ pub(super) use viewing::Viewing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::base::Moment;
+use crate::base::{Moment, UnixMillis};
 use crate::channel::Channel;
 use crate::geo::Point;
 
@@ -32,7 +32,17 @@ pub(super) struct Whereabouts {
     set: BTreeMap<Channel, Moment>,
     /// Names the device for areas that outlive a reconnect: `device` of the connect data.
     device: String,
-    /// The last centre that it asked for in each channel that limits how fast it may travel. Where
-    /// there are too many the oldest is forgotten: a client that connects anew begins anew as well.
-    centers: BTreeMap<Channel, (Point, Moment)>,
+    /// When that was, where the fix said it.
+    position_time: Option<UnixMillis>,
+    /// The last centre in each channel that limits how fast they may travel. Where there are too
+    /// many the oldest is forgotten: a client that connects anew begins anew as well.
+    centers: BTreeMap<(Channel, Way), (Point, Moment)>,
+}
+
+/// What a centre is of: what a client asks for and what goes with it each travel by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Asked,
+    /// Of what follows the session.
+    Me,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Way;
 use super::backlog::{Backlog, Pace};
 use super::viewing::{AreaOrigin, Viewing};
 use crate::base::Now;
@@ -14,7 +15,7 @@ use crate::channel::{
     AreaSource, Centers, Channel, Form, GeoKind, GeoOptions, Namespace, ObjectName, TagFilter, View,
 };
 use crate::geo::json::{AreaLimits, AreaSpec, ViewSpec, is_nothing};
-use crate::geo::{Area, Metres, Vertex};
+use crate::geo::{Area, Metres, Vertex, built_in_zone};
 use crate::protocol::{ErrorCode, FilterNode, SubscribeRequest};
 use crate::session::{Failure, Session, wire};
 
@@ -198,16 +199,16 @@ impl Session {
             return Err(ErrorCode::BadRequest.because(why).into());
         }
         let center = match source {
-            AreaSource::Fixed(area) => area.center(),
+            AreaSource::Fixed(area) | AreaSource::TagBox(area) => area.center(),
             AreaSource::Nearest { to, .. } => Some(*to),
-            AreaSource::Zone(_)
-            | AreaSource::FollowMe { .. }
-            | AreaSource::FollowObject { .. }
-            | AreaSource::TagBox(_)
-            | AreaSource::TagCells(_) => None,
+            AreaSource::Zone(name) => built_in_zone(name).and_then(|area| area.center()),
+            AreaSource::FollowMe { .. } => self.whereabouts.as_ref().and_then(|one| one.position),
+            AreaSource::FollowObject { .. } | AreaSource::TagCells(_) => None,
         };
         if let Some(center) = center {
-            self.check_travel(&named.base, &options, center, now)?;
+            let is_me = matches!(source, AreaSource::FollowMe { .. });
+            let way = if is_me { Way::Me } else { Way::Asked };
+            self.check_travel((&named.base, way), &options, center, now)?;
         }
         if let AreaSource::Fixed(area) = source
             && let Some(within) = self.geo_bounds().and_then(|bounds| bounds.within.as_ref())
