@@ -49,6 +49,14 @@ pub(crate) struct Centers {
     pub(crate) object: Option<Point>,
 }
 
+impl Centers {
+    /// An object outside of what the session's token allows is as if it were not there.
+    pub(crate) fn within(self, within: Option<&Area>) -> Self {
+        let is_in = |at: &Point| within.is_none_or(|within| within.contains(at));
+        Self { object: self.object.filter(is_in), ..self }
+    }
+}
+
 /// A subscription's view of a geo channel.
 #[derive(Clone, Debug)]
 pub(crate) struct View {

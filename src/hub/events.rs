@@ -62,7 +62,8 @@ impl<M: Mailbox> EventRoom<M> {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         let source = view.area.clone();
-        let area = source.resolve(view.centers, turn.zones)?;
+        let centers = view.centers.within(view.within.as_deref());
+        let area = source.resolve(centers, turn.zones)?;
         let audience = Audience {
             area: area.clone(),
             is_by_tags: source.is_by_tags(),
@@ -145,7 +146,8 @@ impl<M: Mailbox> EventRoom<M> {
         match change {
             AreaChange::Moved { area: source, centers, token } => {
                 viewer.audience.position = centers.session;
-                let resolved = source.resolve(*centers, turn.zones);
+                let centers = centers.within(viewer.audience.within.as_deref());
+                let resolved = source.resolve(centers, turn.zones);
                 let moved = resolved.as_ref().map(|_| Moved::default()).map_err(Clone::clone);
                 viewer.member.mailbox.post(Mail::Moved { sub, token, moved: Box::new(moved) });
                 turn.posted += 1;
@@ -160,6 +162,8 @@ impl<M: Mailbox> EventRoom<M> {
                 }
             }
             AreaChange::Followed { object, at } => {
+                let within = viewer.audience.within.as_deref();
+                let at = at.filter(|at| within.is_none_or(|within| within.contains(at)));
                 if let Some(area) = viewer.source.with_object_at(&object, at) {
                     self.resize(slot, Arc::new(area));
                 }

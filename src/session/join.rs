@@ -193,7 +193,7 @@ impl Session {
             self.deliver(sub, epoch, body, actions);
         }
         if joining.gap {
-            self.lose(sub, actions);
+            self.invalidate(sub, actions);
         }
     }
 

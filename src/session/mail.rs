@@ -79,9 +79,14 @@ impl Session {
     /// behind the hole may reach the client first, or it would recover from behind the hole.
     pub(super) fn lose(&mut self, sub: SubId, actions: &mut Actions) {
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        if !subscription.traits.positioned {
-            return;
+        if subscription.traits.positioned {
+            self.invalidate(sub, actions);
         }
+    }
+
+    /// Ends a subscription that its client is to ask for again.
+    pub(super) fn invalidate(&mut self, sub: SubId, actions: &mut Actions) {
+        let Some(subscription) = self.subscriptions.by_id(sub) else { return };
         if let Some(joining) = &mut subscription.joining {
             // The history to come may be that of a new epoch, which what waits here does not
             // follow; from the position of the reply the client recovers either way.

@@ -49,6 +49,7 @@ impl Session {
             ..Publication::default()
         };
         if let Some(geo) = &namespace.options.geo {
+            self.check_event(&publication, geo)?;
             geo.locate(&mut publication).map_err(|fault| ErrorCode::BadRequest.because(fault))?;
         }
         self.request(

@@ -34,7 +34,7 @@ impl Session {
         }
         self.expire_at = claims.expire_at;
         self.identity.capabilities = claims.capabilities;
-        self.bounds = claims.geo;
+        let bounds = std::mem::replace(&mut self.bounds, claims.geo);
         self.reschedule(now);
         let refresh = Some(RefreshResult {
             client: self.origin.client.to_string(),
@@ -43,6 +43,9 @@ impl Session {
             ttl: self.expire_at.map_or(0, |at| seconds_until(at, now)),
         });
         self.reply(id, Reply { refresh, ..Reply::default() }, actions);
+        if bounds != self.bounds {
+            self.rebind(actions);
+        }
         Ok(())
     }
 

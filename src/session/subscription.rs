@@ -75,7 +75,8 @@ pub(super) struct Joining {
     pub(super) page: usize,
     pub(super) buffer: Vec<(EpochTag, PushBody)>,
     pub(super) buffered_bytes: usize,
-    /// A hole was announced meanwhile: the subscription ends with its reply, and nothing waits.
+    /// A hole was announced meanwhile, or the token is another one: the subscription ends with its
+    /// reply, and nothing waits.
     pub(super) gap: bool,
 }
 

@@ -188,6 +188,30 @@ async fn from_zone_to_zone_is_travel_too() {
 }
 
 #[tokio::test]
+async fn an_object_out_of_bounds_is_not_there_for_who_follows_it() {
+    let node = start().await;
+    set(&node, "drivers:in", "near", 52.0, 13.0).await;
+    set(&node, "drivers:out", "bus", 53.0, 13.0).await;
+    let mut client = bounded(&node, &json!({"within": near(52.0, 13.0, 10_000.0)})).await;
+    let bus = json!({"channel": "drivers:out", "key": "bus"});
+    let data = json!({"follow": bus, "radius_m": 200_000, "distance": true});
+    let begun = view(&mut client, "drivers:in", data.clone()).await;
+    assert_eq!(begun["data"]["objects"], json!([]));
+    view(&mut client, "alerts:in", data).await;
+    set(&node, "drivers:out", "bus", 53.1, 13.0).await;
+    set(&node, "drivers:out", "bus", 52.01, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"]], ["enter", "near"], "{told}");
+    assert!(told["distance_m"].as_f64().is_some_and(|away| away < 1200.0), "{told}");
+    set(&node, "drivers:out", "bus", 53.0, 13.0).await;
+    let told = client.publication().await;
+    assert_eq!([&told["event"], &told["key"]], ["exit", "near"], "{told}");
+    assert_eq!(told["distance_m"], Value::Null);
+    publish(&node, "alerts:in", json!({"lat": 52.0, "lng": 13.0})).await;
+    assert_eq!(client.publication_within(200).await, None);
+}
+
+#[tokio::test]
 async fn properties_of_a_coarse_object_do_not_say_where_it_is() {
     let node = start().await;
     let mut client = Client::connect(&node).await;
@@ -214,6 +238,68 @@ async fn properties_of_a_coarse_object_do_not_say_where_it_is() {
         assert_eq!(found["objects"][0]["data"]["name"], "a", "{found}");
         let text = found.to_string();
         assert!(!text.contains("2.52001") && !text.contains("3.40512"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_narrower_token_binds_what_is_subscribed_already() {
+    let node = start().await;
+    set(&node, "drivers:a", "far", 53.0, 13.0).await;
+    let mut client = bounded(&node, &json!({"within": square(12.0, 51.0, 3.0)})).await;
+    let channel = "drivers:a@map";
+    let asked = near(52.0, 13.0, 500.0);
+    view(&mut client, channel, asked.clone()).await;
+    let far = json!({"channel": channel, "area": near(53.0, 13.0, 500.0)});
+    assert_eq!(call(&mut client, "geo.move", far.clone()).await["added"], json!(["far"]));
+    view(&mut client, "alerts:a@zone:countries/DE", Value::Null).await;
+    let refresh =
+        |geo: Value| json!({"refresh": {"token": token(&json!({"sub": "ada", "geo": geo}))}});
+    let same = client.ask(refresh(json!({"within": square(12.0, 51.0, 3.0)}))).await;
+    assert!(same["refresh"].is_object(), "{same}");
+    let narrower = client.ask(refresh(json!({"within": square(12.9, 51.9, 0.2)}))).await;
+    assert!(narrower["refresh"].is_object(), "{narrower}");
+    for name in [channel, "alerts:a@zone:countries/DE"] {
+        let push = client.message().await["push"].clone();
+        assert_eq!(push["channel"], name, "{push}");
+        assert_eq!(push["unsubscribe"]["code"], 2500, "SDKs subscribe again: {push}");
+    }
+    let begun = view(&mut client, channel, asked.clone()).await;
+    assert_eq!(begun["data"], json!({"objects": []}), "what was moved is out of bounds");
+    assert_eq!(client.fault(rpc("geo.move", &far)).await, 103);
+    view(&mut client, "alerts:a@zone:countries/DE", Value::Null).await;
+    publish(&node, "alerts:a", json!({"lat": 53.0, "lng": 13.0, "n": 1})).await;
+    publish(&node, "alerts:a", json!({"lat": 52.0, "lng": 13.0, "n": 2})).await;
+    assert_eq!(client.publication().await["n"], 2);
+    // One that is on its way when the token comes is bound as well.
+    let mut first = subscribe("drivers:b", &asked);
+    first["id"] = json!(101);
+    let mut second = refresh(json!({"within": square(12.95, 51.95, 0.1)}));
+    second["id"] = json!(102);
+    client.say_text(format!("{first}\n{second}")).await;
+    let mut ended = Vec::new();
+    while !ended.contains(&json!("drivers:b")) {
+        let message = client.message().await;
+        if message["push"]["unsubscribe"]["code"] == 2500 {
+            ended.push(message["push"]["channel"].clone());
+        }
+    }
+    assert_eq!(ended.len(), 3, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_bounded_client_publishes_events_within_its_bounds() {
+    let node = start().await;
+    let mut client = bounded(&node, &json!({"within": square(13.0, 52.0, 1.0)})).await;
+    let publish = |data: Value| json!({"publish": {"channel": "alerts:a", "data": data}});
+    let line = |to: f64| {
+        let geometry = json!({"type": "LineString", "coordinates": [[13.5, 52.5], [to, 52.5]]});
+        json!({"type": "Feature", "geometry": geometry, "properties": null})
+    };
+    assert_eq!(client.fault(publish(json!({"lat": 40.0, "lng": 40.0}))).await, 103);
+    assert_eq!(client.fault(publish(line(14.5))).await, 103);
+    for data in [json!({"lat": 52.5, "lng": 13.5}), line(13.6)] {
+        let reply = client.ask(publish(data)).await;
+        assert!(reply["publish"].is_object(), "{reply}");
     }
 }
 

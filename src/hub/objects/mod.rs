@@ -123,7 +123,8 @@ impl<M: Mailbox> ObjectRoom<M> {
         turn: &mut Turn<'_>,
     ) -> Result<(), Refusal> {
         self.look_around(&view.options, turn);
-        let area = view.area.resolve(view.centers, turn.zones)?;
+        let centers = view.centers.within(view.within.as_deref());
+        let area = view.area.resolve(centers, turn.zones)?;
         let scope = Scope::new(view.area.clone(), area, &self.channel);
         let (sub, mailbox) = (join.sub, join.mailbox.clone());
         let viewer = Viewer::new(Member::from(join), view.clone(), scope);
@@ -202,7 +203,8 @@ impl<M: Mailbox> ObjectRoom<M> {
         match change {
             AreaChange::Moved { area, centers, token } => {
                 viewer.position = centers.session;
-                self.move_area(slot, (area, *centers), token, turn);
+                let centers = centers.within(viewer.view().within.as_deref());
+                self.move_area(slot, (area, centers), token, turn);
             }
             AreaChange::Located(at) => {
                 viewer.position = Some(at);
@@ -211,6 +213,7 @@ impl<M: Mailbox> ObjectRoom<M> {
                 }
             }
             AreaChange::Followed { object, at } => {
+                let at = at.filter(|at| viewer.may_know(at));
                 if let Some(area) = viewer.scope.source.with_object_at(&object, at) {
                     self.shift(slot, area.into(), Mover::Follower, turn);
                 }

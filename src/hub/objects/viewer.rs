@@ -199,7 +199,8 @@ impl<M: Mailbox> Viewer<M> {
             && scope.except.as_ref().is_none_or(|except| *except != object.fix.key)
     }
 
-    fn may_know(&self, point: &Point) -> bool {
+    /// Whether the viewer may know of anything there.
+    pub(super) fn may_know(&self, point: &Point) -> bool {
         self.view.within.as_ref().is_none_or(|within| within.contains(point))
     }
 

@@ -10,7 +10,7 @@ use super::subscribe::Named;
 use super::{Way, Whereabouts};
 use crate::access::token::Operation;
 use crate::base::{Now, SubId, UnixMillis, limits};
-use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule};
+use crate::channel::{AreaSource, Channel, Fix, GeoOptions, KeyRule, Publication};
 use crate::geo::json::{self, Fields, FixSpec};
 use crate::geo::{GeoError, Point};
 use crate::protocol::{ClientError, ErrorCode, PublishRequest};
@@ -131,11 +131,42 @@ impl Session {
 
     fn check_place(&self, at: &Point) -> Result<(), ClientError> {
         match self.geo_bounds().and_then(|bounds| bounds.within.as_ref()) {
-            Some(within) if !within.contains(at) => {
-                let why = "lat, lng: outside of what the token allows";
-                Err(ErrorCode::PermissionDenied.because(why))
-            }
+            Some(within) if !within.contains(at) => Err(out_of_bounds("lat, lng")),
             _ => Ok(()),
+        }
+    }
+
+    /// Whether this client may tell of an event where it is; of a shape all must be in bounds.
+    pub(in crate::session) fn check_event(
+        &self,
+        event: &Publication,
+        options: &GeoOptions,
+    ) -> Result<(), Failure> {
+        let within = self.geo_bounds().and_then(|bounds| bounds.within.as_ref());
+        let Some(within) = within else { return Ok(()) };
+        let located = json::place_of(&event.data, &options.fields(), &event.tags)?;
+        let is_in = located.is_none_or(|located| match &located.place.shape {
+            Some(shape) => shape.is_within(within),
+            None => within.contains(&located.place.at),
+        });
+        if is_in { Ok(()) } else { Err(out_of_bounds("data").into()) }
+    }
+
+    /// The token allows other things than before: whatever was resolved under the old one ends, so
+    /// that the client asks again. Where the session is counts no more if it may not be there.
+    pub(in crate::session) fn rebind(&mut self, actions: &mut Actions) {
+        let position = self.whereabouts.as_ref().and_then(|known| known.position);
+        if position.is_some_and(|at| self.check_place(&at).is_err()) {
+            self.whereabouts_mut().position = None;
+        }
+        let bound: Vec<SubId> = self
+            .subscriptions
+            .iter()
+            .filter(|one| one.viewing.is_some())
+            .map(|one| one.id)
+            .collect();
+        for sub in bound {
+            self.invalidate(sub, actions);
         }
     }
 
@@ -314,4 +345,9 @@ impl Session {
 fn device_time(time: UnixMillis, now: Now) -> UnixMillis {
     let ahead = u128::from(time.0.saturating_sub(now.unix.0));
     if ahead > limits::CLOCK_AHEAD.as_millis() { now.unix } else { time }
+}
+
+fn out_of_bounds(field: &str) -> ClientError {
+    let why = format_args!("{field}: outside of what the token allows");
+    ErrorCode::PermissionDenied.because(why)
 }

@@ -140,7 +140,11 @@ impl Model {
             AreaSource::Zone(name) => self.zones.get(&*name).cloned().unwrap_or_default(),
             AreaSource::FollowMe { radius } => around(client.position, radius),
             AreaSource::FollowObject { object, radius } => {
-                around(self.visible(&object.key).map(|known| known.point), radius)
+                let at = self.visible(&object.key).map(|known| known.point);
+                // Out of bounds it is as if it were not there.
+                let within = client.within.as_ref();
+                let is_in = |at: &Point| within.is_none_or(|within| within.contains(at));
+                around(at.filter(is_in), radius)
             }
             AreaSource::Nearest { to, within, .. } => around(Some(to), within.unwrap_or(FARTHEST)),
             other => panic!("not of objects: {other:?}"),
