@@ -4,10 +4,11 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::rt::{Read, Write};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -15,11 +16,17 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
+use super::address::{Address, AddressError};
+
 /// Why a message was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostError {
-    #[error("not an http or https address")]
-    Address,
+    #[error("address: {0}")]
+    Address(#[from] AddressError),
+    #[error("not a name that a certificate may have")]
+    Name,
+    #[error("not a header")]
+    Header,
     #[error("unreachable: {0}")]
     Unreachable(#[from] std::io::Error),
     #[error("{0}")]
@@ -37,50 +44,59 @@ pub(super) struct Message {
     pub(super) id: String,
 }
 
-/// Sends it; any answer of 200 to 299 takes it.
-pub(super) async fn post(address: &str, message: Message) -> Result<(), PostError> {
-    let uri: Uri = address.parse().map_err(|_not_an_address| PostError::Address)?;
-    let host = uri.host().ok_or(PostError::Address)?.to_owned();
-    let is_secure = uri.scheme_str() == Some("https");
-    let port = uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
-    let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    let stream = TcpStream::connect((name.as_str(), port)).await?;
-    if is_secure {
-        let name = ServerName::try_from(name).map_err(|_not_a_name| PostError::Address)?;
-        let stream = TlsConnector::from(TLS.clone()).connect(name, stream).await?;
-        return send(TokioIo::new(stream), &uri, &host, message).await;
+/// What is left of the answer to a message that was taken. What it says is of no use, but a
+/// connection that is cut looks like a failure to the other side.
+#[derive(Debug)]
+pub(super) struct Rest {
+    body: Incoming,
+    /// The connection, which ends with this.
+    _driver: JoinSet<hyper::Result<()>>,
+}
+
+impl Rest {
+    /// Reads it, up to a bound; it may never end.
+    pub(super) async fn read(self) {
+        drop(Limited::new(self.body, ANSWER_BYTES).collect().await);
     }
-    send(TokioIo::new(stream), &uri, &host, message).await
+}
+
+/// Sends it; any answer of 200 to 299 takes it, as soon as its head is here.
+pub(super) async fn post(address: &str, message: Message) -> Result<Rest, PostError> {
+    let address = Address::parse(address)?;
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    if address.is_secure {
+        let name = ServerName::try_from(address.host.clone());
+        let name = name.map_err(|_not_a_name| PostError::Name)?;
+        let stream = TlsConnector::from(TLS.clone()).connect(name, stream).await?;
+        return send(TokioIo::new(stream), &address, message).await;
+    }
+    send(TokioIo::new(stream), &address, message).await
 }
 
 async fn send(
     stream: impl Read + Write + Unpin + Send + 'static,
-    uri: &Uri,
-    host: &str,
+    address: &Address,
     message: Message,
-) -> Result<(), PostError> {
+) -> Result<Rest, PostError> {
     let (mut requests, connection) = handshake(stream).await?;
-    // It ends with this call, whatever becomes of it.
+    // It ends with this call, unless the message is taken.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let host = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let request = Request::post(path)
-        .header(HOST, host)
+    let request = Request::post(&address.path)
+        .header(HOST, &address.authority)
         .header(CONTENT_TYPE, "application/json")
         .header("x-nearcast-signature", message.signature)
         .header("x-nearcast-delivery", message.id)
         .body(Full::new(message.body))
-        .map_err(|_bad_header| PostError::Address)?;
+        .map_err(|_bad_header| PostError::Header)?;
     let response = requests.send_request(request).await?;
-    let status = response.status();
-    // What it says is of no use, but a connection that is cut looks like a failure to the other.
-    let read = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
-    drop(read);
-    if status.is_success() { Ok(()) } else { Err(PostError::Status(status)) }
+    match response.status() {
+        status if status.is_success() => Ok(Rest { body: response.into_body(), _driver: driver }),
+        status => Err(PostError::Status(status)),
+    }
 }
 
-/// Bytes of an answer that are read.
+/// Bytes of an answer's body that are read.
 const ANSWER_BYTES: usize = 64 << 10;
 
 static TLS: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info_span, warn};
 
-use super::WebhookOptions;
 use super::post::{Message, post};
 use super::signature::signature;
+use super::{Address, WebhookOptions};
 use crate::clock::Clock;
 use crate::telemetry::Metrics;
 
@@ -26,7 +26,31 @@ pub(crate) struct Webhooks {
     metrics: Arc<Metrics>,
     tasks: TaskTracker,
     stop: CancellationToken,
-    addresses: HashMap<Arc<str>, mpsc::Sender<Bytes>>,
+    addresses: HashMap<Arc<str>, Queue>,
+}
+
+/// What waits for one address, whatever fences and objects it is of: at most
+/// [`WebhookOptions::queue_max`] messages. What is told while it is full is dropped.
+#[derive(Debug)]
+struct Queue {
+    sender: mpsc::Sender<Bytes>,
+    /// It was full, and has not been half empty since: the log has said so.
+    is_full: bool,
+}
+
+impl Queue {
+    fn put(&mut self, body: Bytes, address: &str, metrics: &Metrics) {
+        if self.sender.try_send(body).is_err() {
+            metrics.webhook("dropped");
+            if !self.is_full {
+                let host = Address::parse(address).map(|address| address.host).unwrap_or_default();
+                warn!(host, "webhooks are dropped: too many wait for their address");
+            }
+            self.is_full = true;
+        } else if self.sender.capacity() * 2 >= self.sender.max_capacity() {
+            self.is_full = false;
+        }
+    }
 }
 
 impl Webhooks {
@@ -42,7 +66,7 @@ impl Webhooks {
 
     /// Sends JSON to an address, after what was left for it before.
     pub(crate) fn send(&mut self, address: &Arc<str>, body: Bytes) {
-        self.addresses.retain(|_, sender| !sender.is_closed());
+        self.addresses.retain(|_, queue| !queue.sender.is_closed());
         let known = self.addresses.len();
         let (options, metrics) = (&self.options, &self.metrics);
         let Some(secret) = options.secret.clone() else {
@@ -51,7 +75,7 @@ impl Webhooks {
         if known >= ADDRESSES && !self.addresses.contains_key(address) {
             return metrics.webhook("dropped");
         }
-        let sender = self.addresses.entry(address.clone()).or_insert_with(|| {
+        let queue = self.addresses.entry(address.clone()).or_insert_with(|| {
             let (sender, inbox) = mpsc::channel(options.queue_max);
             let destination = Destination {
                 address: address.clone(),
@@ -68,11 +92,9 @@ impl Webhooks {
                 }
             };
             self.tasks.spawn(task.instrument(info_span!("webhook")));
-            sender
+            Queue { sender, is_full: false }
         });
-        if sender.try_send(body).is_err() {
-            metrics.webhook("dropped");
-        }
+        queue.put(body, address, metrics);
     }
 }
 
@@ -107,7 +129,12 @@ impl Destination {
             let signature = signature(&self.secret, seconds, &body);
             let message = Message { body: body.clone(), signature, id: id.clone() };
             let fault = match timeout(self.options.timeout, post(&self.address, message)).await {
-                Ok(Ok(())) => return self.metrics.webhook("delivered"),
+                Ok(Ok(rest)) => {
+                    self.metrics.webhook("delivered");
+                    // It is taken, whatever becomes of the rest.
+                    drop(timeout(REST, rest.read()).await);
+                    return;
+                }
                 Ok(Err(fault)) => fault.to_string(),
                 Err(_elapsed) => "no answer in time".to_owned(),
             };
@@ -131,6 +158,8 @@ fn random() -> [u8; 16] {
 
 /// Addresses that have messages at a time.
 const ADDRESSES: usize = 1024;
+/// How long the rest of an answer may take.
+const REST: Duration = Duration::from_millis(200);
 const IDLE: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

@@ -15,6 +15,7 @@ use crate::channel::{
 };
 use crate::geo::json::{self, AreaSpec, FixSpec};
 use crate::geo::{Area, GeoError, Place, Point, Zones};
+use crate::hooks::Address;
 use crate::hub::{Input, ObjectAct};
 use crate::protocol::{ClientError, ErrorCode};
 
@@ -168,13 +169,13 @@ impl Node {
             let why = "webhook: webhook.secret is not set, and unsigned ones are not sent";
             return Err(ErrorCode::BadRequest.because(why));
         }
-        let is_web = url.starts_with("http://") || url.starts_with("https://");
-        if !is_web || url.len() > limits::URL_BYTES {
-            let most = limits::URL_BYTES;
-            let why =
-                format_args!("webhook: must be an http or https address of at most {most} bytes");
+        let most = limits::URL_BYTES;
+        if url.len() > most {
+            let why = format_args!("webhook: longer than {most} bytes");
             return Err(ErrorCode::BadRequest.because(why));
         }
+        let bad = |fault| ErrorCode::BadRequest.because(format_args!("webhook: {fault}"));
+        Address::parse(url).map_err(bad)?;
         Ok(url.into())
     }
 

@@ -313,6 +313,44 @@ async fn the_nearest_have_no_fence() {
 }
 
 #[tokio::test]
+async fn the_address_of_a_webhook_is_one() {
+    let node = start().await;
+    let fence = |webhook: &str| {
+        json!({
+            "name": "depot", "channel": "drivers:city", "area": near(52.0, 13.0, 1000.0),
+            "detect": ["enter"], "webhook": webhook,
+        })
+    };
+    for address in [
+        "http://",
+        "http:///x",
+        "http:// x",
+        "https://[::1",
+        "http://u:p@127.0.0.1:18199/x",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:/",
+        "http://exa mple/\r\nX: y",
+        "http://example/\u{7f}",
+        "ftp://127.0.0.1/",
+        "127.0.0.1:80",
+    ] {
+        let answer = node.ask_api("fence_set", &fence(address)).await;
+        assert_eq!(answer["error"]["code"], 107, "{address:?}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("bad request: webhook: "), "{address:?}: {message}");
+    }
+    for address in ["http://127.0.0.1:18199", "HTTPS://example.com/hook?a=1", "http://[::1]:8/"] {
+        node.api("fence_set", &fence(address)).await;
+    }
+    let mut close = fence("http://127.0.0.1/");
+    close["approach_m"] = json!(0);
+    let answer = node.ask_api("fence_set", &close).await;
+    let message = answer["error"]["message"].as_str().unwrap_or_default();
+    assert_eq!(message, "bad request: approach_m: 0 is outside 1..100000");
+}
+
+#[tokio::test]
 async fn a_position_has_no_key_and_goes_forward_in_time() {
     let node = start().await;
     let mut client = Client::connect(&node).await;
