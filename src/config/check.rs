@@ -270,9 +270,11 @@ impl Check<'_> {
 
     fn geography(&mut self, path: &str, options: &NamespaceOptions, settings: &Settings) {
         let Some(geo) = &options.geo else {
+            // Where all options are written out, kind is off among them.
+            let is_forgotten = !settings.contains_key("geo.kind");
             for (key, setting) in settings.iter().filter(|(key, _)| key.starts_with("geo.")) {
                 let row = table::find(NAMESPACE, key).expect("a setting has its row");
-                if setting.value != row.default_value() {
+                if is_forgotten || setting.value != row.default_value() {
                     self.report.warn(join(path, key), "has no effect where geo.kind is off");
                 }
             }
@@ -289,6 +291,10 @@ impl Check<'_> {
             let key = "geo.radius_m_max";
             let shown = geo.radius_max.map_or(0.0, |most| most.0);
             self.at(&join(path, key), source(key), shown, message);
+        }
+        if geo.lat == geo.lng {
+            let (key, message) = ("geo.lng", "must be another member than geo.lat");
+            self.at(&join(path, key), source(key), format_args!("{:?}", geo.lng), message);
         }
         if geo.kind == GeoKind::Objects {
             let (room, key) = (self.draft.server.queue_max_size, "geo.objects_max");

@@ -153,6 +153,50 @@ fn as_many_objects_may_be_seen_as_a_client_has_room_for() {
 }
 
 #[test]
+fn a_geo_section_without_kind_is_told_to_do_nothing() {
+    let text = r#"
+        [client]
+        insecure = true
+        [[channel.namespaces]]
+        name = "alerts"
+        geo = { key = "user" }
+        [[channel.namespaces]]
+        name = "taxis"
+        geo = { kind = "off", key = "user", snap = 7 }
+    "#;
+    check(
+        Format::Toml,
+        text,
+        expect![[r#"
+        warning: channel.namespaces[0].geo.key: has no effect where geo.kind is off
+        warning: channel.namespaces[1].geo.snap: has no effect where geo.kind is off
+        ok
+    "#]],
+    );
+}
+
+#[test]
+fn a_place_has_two_members() {
+    let text = r#"
+        [client]
+        insecure = true
+        [[channel.namespaces]]
+        name = "alerts"
+        geo = { kind = "events", lat = "at", lng = "at" }
+        [[channel.namespaces]]
+        name = "taxis"
+        geo = { kind = "objects", lat = "lng", lng = "lat" }
+    "#;
+    check(
+        Format::Toml,
+        text,
+        expect![[r#"
+            channel.namespaces[0].geo.lng = "at" (file): must be another member than geo.lat
+        "#]],
+    );
+}
+
+#[test]
 fn relations_between_options_are_checked() {
     let text = r#"
         tls.certificate = "cert.pem"
