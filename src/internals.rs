@@ -1,13 +1,18 @@
 //! What benchmarks drive; no part of the program's interface.
 
+mod town;
+
 use std::sync::Arc;
 
 use h3o::Resolution;
 
 use crate::geo::cell::{CellKey, FaceHint, HexGrid};
+use crate::geo::json::{AreaLimits, FixSpec, ViewSpec};
 use crate::geo::{
     Area, AreaIndex, Circle, LatLng, Metres, Place, Point, PointIndex, UnitVector, Vertex,
 };
+
+pub use town::Town;
 
 /// A place, prepared as for a message.
 #[derive(Clone, Debug)]
@@ -17,6 +22,11 @@ impl Spot {
     pub fn new(lat: f64, lng: f64) -> Self {
         let at: Point = LatLng::new(lat, lng).expect("a place").into();
         Self(Place { at, shape: None })
+    }
+
+    /// So many degrees farther north.
+    pub fn moved(&self, north: f64) -> Self {
+        Self::new(self.0.at.at.lat() + north, self.0.at.at.lng())
     }
 
     pub fn lng_lat(&self) -> [f64; 2] {
@@ -79,6 +89,17 @@ impl Shape {
     pub fn contains(&self, spot: &Spot) -> bool {
         self.0.contains(&spot.0.at)
     }
+}
+
+/// Reads the data of a subscription: whether it has an area, and what is wrong with it.
+pub fn read_area(data: &[u8]) -> Result<(), String> {
+    let read = ViewSpec::parse(data, &AreaLimits::default());
+    read.map(drop).map_err(|fault| fault.to_string())
+}
+
+/// Reads a fix.
+pub fn read_fix(data: &[u8]) -> Result<(), String> {
+    FixSpec::parse(data).map(drop).map_err(|fault| fault.to_string())
 }
 
 /// An index of areas.

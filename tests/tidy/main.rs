@@ -41,7 +41,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("node", NODE),
     ("server", SERVER),
     ("client", &["base", "protocol"]),
-    ("internals", &["geo"]),
+    ("internals", &["base", "channel", "geo", "hub"]),
     ("config", CONFIG),
     ("cli", &[EVERY]),
 ];

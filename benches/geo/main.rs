@@ -10,6 +10,8 @@
     reason = "a benchmark reads the clock, prints, and makes numbers of its own"
 )]
 
+mod rooms;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -426,6 +428,6 @@ criterion_group! {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(2));
     targets = floor, static_circles, circles_by_tree, crowd, polygons, polygons_by_tree, movers,
-        movers_by_tree
+        movers_by_tree, rooms::stadium, rooms::city, rooms::refusals
 }
 criterion_main!(benches);
