@@ -101,6 +101,10 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of a close frame's reason (RFC 6455 section 5.5: control frames carry 125 bytes, two are
 /// the code).
 pub(crate) const CLOSE_REASON_BYTES: usize = 123;
+/// Bytes of a file with certificates or a key.
+pub(crate) const TLS_FILE_BYTES: usize = 1 << 20;
+/// How often those files are looked at.
+pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
 /// Bytes read from a socket at once, into space on the stack.
 pub(crate) const READ_BYTES: usize = 8 << 10;
 /// WebSocket control frames and empty fragments that a client may send in a row, without a whole

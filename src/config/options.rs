@@ -144,7 +144,7 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         "tls.certificate",
         Path(|d| &mut d.certificate),
         "",
-        "Certificate chain in PEM; with tls.key it turns listen.http to https and wss.",
+        "Certificate chain in PEM, the server's own first; with tls.key it turns listen.http to https and wss. Taken up again when the files change.",
     ),
     Row::new("tls.key", Path(|d| &mut d.key), "", "Private key of the certificate, in PEM."),
     Row::new(

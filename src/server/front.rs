@@ -16,13 +16,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::admission::{Admitted, Turned};
+use super::opening::Opening;
 use super::stream::{Patient, Stream};
 use super::{Shared, api};
 use crate::base::limits;
@@ -44,24 +43,16 @@ type Agreed = Arc<OnceLock<Upgrade>>;
 #[derive(Debug)]
 pub(super) struct Front {
     pub(super) shared: Arc<Shared>,
-    pub(super) certificates: Option<watch::Receiver<Arc<rustls::ServerConfig>>>,
+    pub(super) opening: Opening,
     /// Idle HTTP connections end with it.
     pub(super) closing: CancellationToken,
 }
 
 pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr) {
     let shared = &front.shared;
-    let stream = match &front.certificates {
-        None => Stream::Plain(stream),
-        Some(certificates) => {
-            let config = certificates.borrow().clone();
-            let handshake = TlsAcceptor::from(config).accept(stream);
-            match timeout(limits::HEADER_TIMEOUT, handshake).await {
-                Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
-                Ok(Err(error)) => return debug!(%error, "TLS handshake failed"),
-                Err(_elapsed) => return debug!("TLS handshake took too long"),
-            }
-        }
+    let stream = match front.opening.open(stream).await {
+        Ok(stream) => stream,
+        Err(refused) => return debug!(%peer, %refused, "connection refused"),
     };
     let agreed = Agreed::default();
     // In a box, so that the HTTP connection's buffers and state are gone while the WebSocket lives.

@@ -6,6 +6,7 @@ mod admission;
 mod api;
 mod front;
 mod listener;
+mod opening;
 mod options;
 mod pages;
 mod stream;
@@ -31,6 +32,8 @@ pub(crate) use tls::TlsError;
 
 use admission::Admission;
 use front::Front;
+use opening::Opening;
+use tls::Certificates;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +56,7 @@ pub(crate) struct Addresses {
 pub(crate) struct Server {
     shared: Arc<Shared>,
     addresses: Addresses,
-    tls: Option<watch::Sender<Arc<rustls::ServerConfig>>>,
+    certificates: Option<Arc<Certificates>>,
     /// The client listener and its connections, and what ends the listener and idle connections.
     clients: TaskTracker,
     closing: CancellationToken,
@@ -88,10 +91,9 @@ impl Server {
         options: ServerOptions,
         pages: Pages,
     ) -> Result<Self, StartError> {
-        let tls = match &options.tls {
-            Some(files) => Some(watch::Sender::new(tls::load(files)?)),
-            None => None,
-        };
+        let open =
+            |files: &TlsFiles| Certificates::open(files.clone(), node.clock, node.metrics.clone());
+        let certificates = options.tls.as_ref().map(open).transpose()?;
         let http = bind("listen.http", options.http).await?;
         let admin = bind("listen.admin", options.admin).await?;
         let address = |listener: &Option<TcpListener>| {
@@ -111,7 +113,7 @@ impl Server {
         if let Some(listener) = http {
             let front = Arc::new(Front {
                 shared: shared.clone(),
-                certificates: tls.as_ref().map(watch::Sender::subscribe),
+                opening: Opening::new(certificates.as_ref()),
                 closing: closing.clone(),
             });
             let (connections, stop) = (clients.clone(), closing.clone());
@@ -129,10 +131,13 @@ impl Server {
                 move |stream, _| admin::serve(shared.clone(), stream, closed.clone()),
             ));
         }
+        if let Some(certificates) = &certificates {
+            operators.spawn(tls::follow(certificates.clone(), closed.clone()));
+        }
         let shown =
             |at: Option<SocketAddr>| at.map_or_else(|| "off".to_owned(), |at| at.to_string());
         info!(http = shown(addresses.http), admin = shown(addresses.admin), "listening");
-        Ok(Self { shared, addresses, tls, clients, closing, operators, closed })
+        Ok(Self { shared, addresses, certificates, clients, closing, operators, closed })
     }
 
     pub(crate) fn addresses(&self) -> Addresses {
@@ -147,10 +152,7 @@ impl Server {
     /// for what comes from now on.
     pub(crate) fn reload(&self, options: &ServerOptions) -> Result<(), TlsError> {
         self.shared.doors.send_replace(Arc::new(Doors::of(options)));
-        if let (Some(files), Some(sender)) = (&self.shared.options.tls, &self.tls) {
-            sender.send_replace(tls::load(files)?);
-        }
-        Ok(())
+        self.certificates.as_ref().map_or(Ok(()), |certificates| certificates.reload())
     }
 
     /// Drains: nobody connects any more, clients are told to reconnect elsewhere over

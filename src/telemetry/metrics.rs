@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     deliveries: IntCounter,
     publish_to_write: Histogram,
     panics: IntCounter,
+    certificate_reloads: IntCounterVec,
+    certificate_expiry: IntGaugeVec,
     clients: IntGauge,
     users: IntGauge,
     subscriptions: IntGauge,
@@ -94,6 +96,17 @@ impl Metrics {
             deliveries: total("node_deliveries", "Pushes put into mailboxes"),
             publish_to_write: register(&registry, reached),
             panics: total("node_connection_panics", "Connections ended by a fault of ours"),
+            certificate_reloads: by(
+                "outcome",
+                "tls_certificate_reloads",
+                "Changes of certificate or key, taken up or not",
+            ),
+            certificate_expiry: gauges(
+                &registry,
+                "tls_certificate_expiry_seconds",
+                "Until the certificate in use expires; negative afterwards",
+                &["certificate"],
+            ),
             clients: now("node_num_clients", "Clients that have connected"),
             users: now("node_num_users", "Different users that have connected"),
             subscriptions: now("node_num_subscriptions", "Subscriptions"),
@@ -203,6 +216,15 @@ impl Metrics {
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
+    }
+
+    pub(crate) fn certificate_reloaded(&self, outcome: &'static str) {
+        self.certificate_reloads.with_label_values(&[outcome]).inc();
+    }
+
+    /// `certificate` tells one certificate of the node from another.
+    pub(crate) fn certificate_expires(&self, certificate: &str, in_seconds: i64) {
+        self.certificate_expiry.with_label_values(&[certificate]).set(in_seconds);
     }
 }
 

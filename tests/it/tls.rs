@@ -4,10 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, Error, HandshakeKind, RootCertStore};
+use rustls::{SupportedProtocolVersion, version};
 use serde_json::json;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -19,16 +24,52 @@ use crate::time::{now, within};
 
 /// Writes a certificate for `localhost` and its key.
 fn certify(folder: &Path) -> CertificateDer<'static> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
-    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    made.cert.der().clone()
+    certify_until(folder, 2120)
 }
 
-async fn secured(folder: &Path) -> Node {
+fn certify_until(folder: &Path, year: i32) -> CertificateDer<'static> {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(year, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let made = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    made.der().clone()
+}
+
+pub(crate) async fn secured(folder: &Path) -> Node {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
     Node::start(&[("tls.certificate", &certificate), ("tls.key", &key)]).await
+}
+
+const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
+
+/// A client that trusts one certificate; it remembers the tickets that it gets.
+fn trusting(
+    trusted: &CertificateDer<'static>,
+    versions: &[&'static SupportedProtocolVersion],
+) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    TlsConnector::from(Arc::new(config))
+}
+
+async fn dial_with(
+    node: &Node,
+    connector: &TlsConnector,
+    name: &'static str,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let stream = within("a connection", TcpStream::connect(node.http)).await?;
+    let name = ServerName::try_from(name).unwrap();
+    within("a handshake", connector.connect(name, stream)).await
 }
 
 /// Dials with TLS, trusting one certificate.
@@ -36,18 +77,10 @@ async fn dial(
     node: &Node,
     trusted: &CertificateDer<'static>,
 ) -> std::io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(trusted.clone()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let stream = within("a connection", TcpStream::connect(node.http)).await?;
-    let name = ServerName::try_from("localhost").unwrap();
-    within("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+    dial_with(node, &trusting(trusted, BOTH), "localhost").await
 }
+
+const URL: &str = "ws://localhost/connection/websocket";
 
 #[tokio::test]
 async fn wss_and_https_are_served() {
@@ -55,7 +88,7 @@ async fn wss_and_https_are_served() {
     let certificate = certify(folder.path());
     let node = secured(folder.path()).await;
     let stream = dial(&node, &certificate).await.unwrap();
-    let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
+    let mut client = Client::over(stream, URL).await;
     client.enter(json!({})).await;
     client.subscribe("a").await;
     let body = json!({"channel": "a", "data": "z".repeat(60_000)}).to_string();
@@ -69,7 +102,7 @@ async fn wss_and_https_are_served() {
     let mut clients = Vec::new();
     for _ in 0..20 {
         let stream = dial(&node, &certificate).await.unwrap();
-        let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
+        let mut client = Client::over(stream, URL).await;
         client.enter(json!({})).await;
         client.subscribe("b").await;
         clients.push(client);
@@ -113,7 +146,7 @@ async fn sighup_takes_up_another_certificate() {
     let first = certify(folder.path());
     let mut node = secured(folder.path()).await;
     let stream = dial(&node, &first).await.unwrap();
-    let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
+    let mut client = Client::over(stream, URL).await;
     client.enter(json!({})).await;
     let second = certify(folder.path());
     node.signal("HUP");
@@ -135,9 +168,182 @@ async fn a_drain_says_goodbye_under_tls() {
     let certificate = certify(folder.path());
     let mut node = secured(folder.path()).await;
     let stream = dial(&node, &certificate).await.unwrap();
-    let mut client = Client::over(stream, "ws://localhost/connection/websocket").await;
+    let mut client = Client::over(stream, URL).await;
     client.enter(json!({})).await;
     node.signal("TERM");
     assert_eq!(client.close_code().await, 3001);
     assert_eq!(node.exit_code().await, Some(0));
+}
+
+/// Why a client does not trust the server.
+async fn distrust(
+    node: &Node,
+    trusted: &CertificateDer<'static>,
+    name: &'static str,
+) -> CertificateError {
+    let error = dial_with(node, &trusting(trusted, BOTH), name).await.unwrap_err();
+    match *error.into_inner().expect("an error of TLS").downcast().expect("an error of rustls") {
+        Error::InvalidCertificate(why) => why,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn clients_are_told_apart_what_is_wrong_with_a_certificate() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let certificate = certify_until(folder.path(), 2020);
+    let stranger = certify(elsewhere.path());
+    let mut node = secured(folder.path()).await;
+    node.expect_warning("the certificate has expired");
+    let why = distrust(&node, &certificate, "localhost").await;
+    assert!(matches!(why, CertificateError::ExpiredContext { .. }), "{why:?}");
+    let certificate = certify(folder.path());
+    node.wait_for_log("another certificate is in use").await;
+    let why = distrust(&node, &certificate, "example.com").await;
+    assert!(matches!(why, CertificateError::NotValidForNameContext { .. }), "{why:?}");
+    // The key of another, under the same name.
+    let why = distrust(&node, &stranger, "localhost").await;
+    assert_eq!(why, CertificateError::BadSignature);
+    dial(&node, &certificate).await.unwrap();
+}
+
+/// Who signs: its name, and by whom it is signed.
+fn authority(
+    name: &str,
+    by: Option<&Issuer<'static, KeyPair>>,
+) -> (Issuer<'static, KeyPair>, Certificate) {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let made = match by {
+        Some(issuer) => params.signed_by(&key, issuer),
+        None => params.self_signed(&key),
+    };
+    (Issuer::new(params, key), made.unwrap())
+}
+
+#[tokio::test]
+async fn a_chain_is_shown_whole_and_missed_where_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, trusted) = authority("root", None);
+    let (middle, link) = authority("middle", Some(&root));
+    let key = KeyPair::generate().unwrap();
+    let leaf = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let leaf = leaf.signed_by(&key, &middle).unwrap();
+    std::fs::write(folder.path().join("cert.pem"), leaf.pem()).unwrap();
+    std::fs::write(folder.path().join("key.pem"), key.serialize_pem()).unwrap();
+    let mut node = secured(folder.path()).await;
+    let why = distrust(&node, trusted.der(), "localhost").await;
+    assert_eq!(why, CertificateError::UnknownIssuer);
+    std::fs::write(folder.path().join("cert.pem"), leaf.pem() + &link.pem()).unwrap();
+    node.wait_for_log("another certificate is in use").await;
+    dial(&node, trusted.der()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_thousand_sessions_outlive_their_certificate() {
+    const SESSIONS: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let first = certify(folder.path());
+    let mut node = secured(folder.path()).await;
+    let mut clients = Vec::new();
+    while clients.len() < SESSIONS {
+        let mut opening = JoinSet::new();
+        for _ in 0..50 {
+            let stream = dial(&node, &first).await.unwrap();
+            opening.spawn(async move {
+                let mut client = Client::over(stream, URL).await;
+                client.enter(json!({})).await;
+                client.subscribe("a").await;
+                client
+            });
+        }
+        clients.extend(opening.join_all().await);
+    }
+    let second = certify(folder.path());
+    node.wait_for_log("another certificate is in use").await;
+    assert_eq!(node.metric("nearcast_tls_certificate_reloads{outcome=\"ok\"}").await, 1);
+    assert_eq!(node.metric("nearcast_node_num_clients").await, SESSIONS as u64);
+    dial(&node, &first).await.unwrap_err();
+    let mut late = Client::over(dial(&node, &second).await.unwrap(), URL).await;
+    late.enter(json!({})).await;
+    late.ask(json!({"publish": {"channel": "a", "data": "still here"}})).await;
+    for client in &mut clients {
+        assert_eq!(client.publication().await, "still here");
+    }
+}
+
+#[tokio::test]
+async fn a_bad_pair_leaves_the_old_one_in_use() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = certify(folder.path());
+    let mut node = secured(folder.path()).await;
+    let stream = dial(&node, &first).await.unwrap();
+    let mut client = Client::over(stream, URL).await;
+    client.enter(json!({})).await;
+    certify(elsewhere.path());
+    std::fs::copy(elsewhere.path().join("key.pem"), folder.path().join("key.pem")).unwrap();
+    node.expect_warning("the certificate was not reloaded");
+    node.wait_for_log("the certificate was not reloaded").await;
+    let told = node.log().into_iter().find(|line| line.contains("was not reloaded")).unwrap();
+    assert!(told.contains("tls.key ") && told.contains("not the key of the certificate"), "{told}");
+    assert_eq!(node.metric("nearcast_tls_certificate_reloads{outcome=\"failed\"}").await, 1);
+    dial(&node, &first).await.unwrap();
+    assert!(client.ask(json!({"ping": {}})).await["error"].is_null());
+}
+
+/// How a client's next connection begins, after which it has tickets for another.
+async fn greet(node: &Node, connector: &TlsConnector) -> Option<HandshakeKind> {
+    let stream = dial_with(node, connector, "localhost").await.unwrap();
+    let kind = stream.get_ref().1.handshake_kind();
+    let mut client = Client::over(stream, URL).await;
+    client.enter(json!({})).await;
+    kind
+}
+
+#[tokio::test]
+async fn sessions_are_resumed_by_ticket_until_the_certificate_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = certify(folder.path());
+    let mut node = secured(folder.path()).await;
+    let mut connectors: Vec<_> = BOTH.iter().map(|version| trusting(&first, &[*version])).collect();
+    for connector in &connectors {
+        assert_eq!(greet(&node, connector).await, Some(HandshakeKind::Full));
+        assert_eq!(greet(&node, connector).await, Some(HandshakeKind::Resumed));
+        assert_eq!(greet(&node, connector).await, Some(HandshakeKind::Resumed));
+    }
+    let second = certify(folder.path());
+    node.signal("HUP");
+    node.wait_for_log("reloaded").await;
+    for connector in &mut connectors {
+        // A ticket that is not accepted falls back to a handshake, which shows the certificate.
+        dial_with(&node, connector, "localhost").await.unwrap_err();
+        *connector = trusting(&second, BOTH);
+        assert_eq!(greet(&node, connector).await, Some(HandshakeKind::Full));
+    }
+}
+
+#[tokio::test]
+async fn both_versions_speak_http_1_and_nothing_older_gets_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let node = secured(folder.path()).await;
+    for (version, wanted) in BOTH.iter().zip([0x303_u16, 0x304]) {
+        let mut config = (**trusting(&certificate, &[*version]).config()).clone();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = dial_with(&node, &connector, "localhost").await.unwrap();
+        let session = stream.get_ref().1;
+        assert_eq!(session.alpn_protocol(), Some(b"http/1.1".as_slice()));
+        assert_eq!(session.protocol_version().map(u16::from), Some(wanted));
+    }
+    // A hello of TLS 1.0, as it was: the answer is an alert.
+    let mut old = Raw::dial(node.http).await;
+    let mut hello = b"\x16\x03\x01\x00\x2d\x01\x00\x00\x29\x03\x01".to_vec();
+    hello.extend([7; 32]);
+    hello.extend(b"\x00\x00\x02\x00\x2f\x01\x00");
+    old.write(&hello).await;
+    let answer = old.end().await;
+    assert!(answer.starts_with(&[0x15]), "{answer:?}");
 }
