@@ -3,6 +3,7 @@
 
 mod backend;
 mod bench;
+mod cert;
 mod config;
 mod demo;
 mod dice;
@@ -45,6 +46,9 @@ enum Command {
     /// Validate, document or exemplify the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Make certificates
+    #[command(subcommand)]
+    Cert(cert::CertCommand),
     /// Make and read connection and subscription tokens
     Token {
         /// Take secret and keys from this configuration
@@ -109,6 +113,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             print(&answer.text);
             return ExitCode::from(answer.code);
         }
+        Command::Cert(command) => cert::run(&command),
         Command::Token { config, token } => run_token(config.as_deref(), &token),
         Command::Pub(arguments) => publish::run(&arguments),
         Command::Sub(arguments) => subscribe::run(&arguments),

@@ -28,7 +28,7 @@ use crate::transport::websocket::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
 pub(crate) use pages::Pages;
-pub(crate) use tls::TlsError;
+pub(crate) use tls::{Development, TlsError, development};
 
 use admission::Admission;
 use front::Front;

@@ -1,6 +1,7 @@
 //! The certificate that clients are shown, behind every listener that speaks TLS, and swapped while
 //! they run. One crypto provider, passed explicitly.
 
+mod development;
 mod files;
 mod pair;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::server::TlsFiles;
 use crate::telemetry::Metrics;
 
+pub(crate) use development::{Development, development};
 use pair::Pair;
 pub(crate) use pair::TlsError;
 

@@ -109,8 +109,20 @@ impl Pair {
         })
     }
 
-    pub(super) fn certified(&self) -> Arc<CertifiedKey> {
+    pub(in crate::server) fn certified(&self) -> Arc<CertifiedKey> {
         self.certified.clone()
+    }
+
+    /// SHA-256 of the first certificate's DER, as browsers take it for `serverCertificateHashes`.
+    pub(crate) fn sha256(&self) -> [u8; 32] {
+        let first = self.certified.cert.first().expect("a pair has a certificate");
+        let hash = ring::digest::digest(&ring::digest::SHA256, first);
+        hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    /// When it expires.
+    pub(crate) fn ends(&self) -> UnixMillis {
+        self.ends
     }
 
     pub(super) fn has_expired(&self, now: UnixMillis) -> bool {

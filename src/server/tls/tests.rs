@@ -146,3 +146,30 @@ fn what_is_left_is_told_to_the_operator() {
     let left: u64 = line.unwrap().rsplit(' ').next().unwrap().parse().unwrap();
     assert!(left > Duration::from_secs(365 * 24 * 3600).as_secs());
 }
+
+#[test]
+fn a_certificate_for_development_is_one_that_browsers_take_by_its_hash() {
+    use x509_cert::der::Decode;
+    let now = UnixMillis(1_700_000_000_000);
+    let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let made = development(&names, now).unwrap();
+    assert!(!made.pair.is_early(UnixMillis(now.0 - 3_600_000)));
+    assert!(made.pair.is_early(UnixMillis(now.0 - 3_601_000)));
+    let certified = made.pair.certified();
+    let parsed = x509_cert::Certificate::from_der(&certified.cert[0]).unwrap();
+    let parsed = parsed.tbs_certificate();
+    let seconds = |time: x509_cert::time::Time| time.to_unix_duration();
+    let validity = seconds(parsed.validity().not_after) - seconds(parsed.validity().not_before);
+    assert_eq!(validity, Duration::from_secs(13 * 24 * 3600));
+    let key = parsed.subject_public_key_info();
+    assert_eq!(key.algorithm.oid.to_string(), "1.2.840.10045.2.1", "an elliptic curve");
+    let curve: x509_cert::der::oid::ObjectIdentifier =
+        key.algorithm.parameters.as_ref().unwrap().decode_as().unwrap();
+    assert_eq!(curve.to_string(), "1.2.840.10045.3.1.7", "P-256");
+    // What is written is the pair.
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    write(&files, &Made { certificate: made.certificate, key: made.key });
+    assert_eq!(leaf(&open(&files).unwrap()), certified.cert[0].to_vec());
+    development(&["ümlaut".to_owned()], now).unwrap_err();
+}
