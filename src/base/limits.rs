@@ -105,6 +105,9 @@ pub(crate) const CLOSE_REASON_BYTES: usize = 123;
 pub(crate) const TLS_FILE_BYTES: usize = 1 << 20;
 /// How often those files are looked at.
 pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// Bytes of a PROXY protocol header. Addresses take 52 or less; the rest is what proxies add about
+/// themselves, their client's certificate at most.
+pub(crate) const PROXY_HEADER_BYTES: usize = 4 << 10;
 /// Bytes read from a socket at once, into space on the stack.
 pub(crate) const READ_BYTES: usize = 8 << 10;
 /// WebSocket control frames and empty fragments that a client may send in a row, without a whole

@@ -9,8 +9,8 @@ use crate::base::limits;
 use crate::channel::ChannelRules;
 use crate::config::TokenOptions;
 use crate::config::table::Kind::{
-    Address, Bool, Choice, Count, CountOr, Duration as Time, Inverse, List, Off, Path, Pattern,
-    Size, Text, TextOption, UrlPath,
+    Address, Bool, Choice, Count, CountOr, Duration as Time, Inverse, List, Networks, Off, Path,
+    Pattern, Size, Text, TextOption, UrlPath,
 };
 use crate::config::table::Row;
 use crate::engine::MemoryOptions;
@@ -139,6 +139,12 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         Off("the relay between regions"),
         "off",
         "UDP: links to other regions.",
+    ),
+    Row::new(
+        "listen.proxy_protocol_from",
+        Networks(|d| &mut d.server.proxies),
+        "[]",
+        "Proxies in front of listen.http that tell whom they speak for by PROXY protocol v2; with any, all other connections there are refused.",
     ),
     Row::new(
         "tls.certificate",

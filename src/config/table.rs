@@ -3,11 +3,12 @@
 //! that none of them can disagree with another.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
@@ -100,6 +101,8 @@ pub(crate) enum Kind<T: 'static> {
     List(Field<T, Vec<String>>),
     /// An IP address with port; `off` is `None`.
     Address(Field<T, Option<SocketAddr>>),
+    /// IP addresses and networks.
+    Networks(Field<T, Vec<IpNet>>),
     /// A TCP port.
     Port(Field<T, Option<u16>>),
     /// A listener that this version does not have: `off` alone is accepted.
@@ -165,6 +168,11 @@ impl<T> Kind<T> {
                 *field(target) = items?;
             }
             Self::Address(field) => *field(target) = address(value)?,
+            Self::Networks(field) => {
+                let networks: Result<Vec<IpNet>, Refused> =
+                    list(value)?.iter().map(network).collect();
+                *field(target) = networks?;
+            }
             Self::Port(field) => *field(target) = Some(port(value)?),
             Self::Off(what) => {
                 if value != "off" {
@@ -188,7 +196,9 @@ impl<T> Kind<T> {
             Self::Count(..) | Self::CountOr(..) | Self::Size(..) | Self::Port(_) => {
                 text.parse().ok().map(|number: u64| Value::Number(number.into()))
             }
-            Self::List(_) | Self::Choices(..) => serde_json::from_str(text).ok(),
+            Self::List(_) | Self::Choices(..) | Self::Networks(_) => {
+                serde_json::from_str(text).ok()
+            }
             _ => None,
         };
         parsed.unwrap_or_else(|| Value::String(text.to_owned()))
@@ -204,7 +214,7 @@ impl<T> Kind<T> {
             Self::Duration(..) | Self::DurationOption(..) => "duration",
             Self::Text(..) | Self::TextOption(_) => "text",
             Self::Choice(..) => "choice",
-            Self::Choices(..) | Self::List(_) => "list",
+            Self::Choices(..) | Self::List(_) | Self::Networks(_) => "list",
             Self::Address(_) | Self::Off(_) => "address",
             Self::Path(_) => "file",
             Self::UrlPath(_) => "url path",
@@ -240,6 +250,9 @@ impl<T> Kind<T> {
             Self::List(_) => "a list of texts, none of them empty".to_owned(),
             Self::Address(_) => {
                 "an IP address with port, such as \"127.0.0.1:8000\", or \"off\"".to_owned()
+            }
+            Self::Networks(_) => {
+                "a list of IP addresses and networks, such as \"10.0.0.0/8\"".to_owned()
             }
             Self::Port(_) => "a port from 0 to 65535".to_owned(),
             Self::Off(_) => "\"off\"".to_owned(),
@@ -340,6 +353,17 @@ fn address(value: &Value) -> Result<Option<SocketAddr>, Refused> {
         Err(_) if text.contains("localhost") => Err(hint("an address rather than a name")),
         Err(_) => Err(PLAIN),
     }
+}
+
+fn network(value: &Value) -> Result<IpNet, Refused> {
+    let text = text(value)?;
+    let alone = || text.parse().map(|address: IpAddr| IpNet::from(address)).ok();
+    let network = text.parse::<IpNet>().ok().or_else(alone).ok_or(PLAIN)?;
+    let first = network.trunc();
+    if first != network {
+        return Err(hint(format!("{network} has bits behind its prefix: {first}?")));
+    }
+    Ok(network)
 }
 
 /// Centrifugo has one port as a number and the other as text.

@@ -247,6 +247,28 @@ fn relations_between_options_are_checked() {
 }
 
 #[test]
+fn a_network_begins_where_it_begins() {
+    let text = r#"listen.proxy_protocol_from = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"]"#;
+    let proxies = load(Format::Toml, text).server.proxies;
+    let shown: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32"]);
+    check(
+        Format::Toml,
+        r#"listen.proxy_protocol_from = ["10.0.0.1/8"]"#,
+        expect![[r#"
+        listen.proxy_protocol_from = a list (file): must be a list of IP addresses and networks, such as "10.0.0.0/8" (10.0.0.1/8 has bits behind its prefix: 10.0.0.0/8?)
+    "#]],
+    );
+    check(
+        Format::Toml,
+        r#"listen.proxy_protocol_from = ["proxy.internal"]"#,
+        expect![[r#"
+        listen.proxy_protocol_from = a list (file): must be a list of IP addresses and networks, such as "10.0.0.0/8"
+    "#]],
+    );
+}
+
+#[test]
 fn a_shutdown_shorter_than_the_default_spread_shortens_it() {
     let config = load(Format::Toml, "shutdown.timeout = '2s'");
     assert_eq!(config.server.shutdown_spread, Duration::from_secs(2));

@@ -50,9 +50,12 @@ pub(super) struct Front {
 
 pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr) {
     let shared = &front.shared;
-    let stream = match front.opening.open(stream).await {
-        Ok(stream) => stream,
-        Err(refused) => return debug!(%peer, %refused, "connection refused"),
+    let (stream, client) = match front.opening.open(stream, peer).await {
+        Ok(opened) => opened,
+        Err(refused) => {
+            shared.node.metrics.refused(refused.reason());
+            return debug!(%peer, %refused, "connection refused");
+        }
     };
     let agreed = Agreed::default();
     // In a box, so that the HTTP connection's buffers and state are gone while the WebSocket lives.
@@ -66,7 +69,7 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr
     };
     let Upgrade { agreement, admitted } = upgrade;
     let most = shared.options.websocket.message_size_limit;
-    let socket = WebSocket::new(stream, peer, agreement.format, most, leftover);
+    let socket = WebSocket::new(stream, client, agreement.format, most, leftover);
     node::serve(shared.node.clone(), socket, agreement).await;
     drop(admitted);
 }

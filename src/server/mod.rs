@@ -9,6 +9,7 @@ mod listener;
 mod opening;
 mod options;
 mod pages;
+mod proxy;
 mod stream;
 mod tls;
 
@@ -113,7 +114,7 @@ impl Server {
         if let Some(listener) = http {
             let front = Arc::new(Front {
                 shared: shared.clone(),
-                opening: Opening::new(certificates.as_ref()),
+                opening: Opening::new(&shared.options.proxies, certificates.as_ref()),
                 closing: closing.clone(),
             });
             let (connections, stop) = (clients.clone(), closing.clone());

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::base::limits;
 
 #[derive(Clone, Debug)]
@@ -13,6 +15,9 @@ pub(crate) struct ServerOptions {
     pub(crate) http: Option<SocketAddr>,
     /// TCP: health and metrics; `None` is `"off"`.
     pub(crate) admin: Option<SocketAddr>,
+    /// Proxies in front of `http`, which say whom they speak for by PROXY protocol v2; empty for
+    /// none, else nobody else may connect.
+    pub(crate) proxies: Vec<IpNet>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) api: ApiOptions,
     pub(crate) websocket: WebSocketOptions,
@@ -69,6 +74,7 @@ impl Default for ServerOptions {
         Self {
             http: local(8000),
             admin: local(9000),
+            proxies: Vec::new(),
             tls: None,
             api: ApiOptions::default(),
             websocket: WebSocketOptions::default(),

@@ -13,6 +13,7 @@ use prometheus::{
 pub(crate) struct Metrics {
     registry: Registry,
     accepted: IntCounterVec,
+    refused: IntCounterVec,
     inflight: IntGaugeVec,
     commands: IntCounterVec,
     reply_errors: IntCounterVec,
@@ -68,6 +69,11 @@ impl Metrics {
         let reached = Histogram::with_opts(reached.buckets(BUCKETS_SECONDS.to_vec()));
         Self {
             accepted: by("transport", "client_connections_accepted", "Connections accepted"),
+            refused: by(
+                "reason",
+                "client_connections_refused",
+                "Connections that ended before HTTP",
+            ),
             inflight: gauges(&registry, "client_connections_inflight", inflight, &["transport"]),
             commands: by("method", "client_commands", "Commands from clients"),
             reply_errors: by("code", "client_num_reply_errors", "Errors in replies"),
@@ -216,6 +222,10 @@ impl Metrics {
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
+    }
+
+    pub(crate) fn refused(&self, reason: &'static str) {
+        self.refused.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn certificate_reloaded(&self, outcome: &'static str) {

@@ -28,6 +28,7 @@ mod logs;
 mod node;
 mod ping;
 mod protobuf;
+mod proxy;
 mod random;
 mod raw;
 mod slow;

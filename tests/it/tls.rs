@@ -18,12 +18,12 @@ use tokio_rustls::client::TlsStream;
 
 use crate::client::Client;
 use crate::http;
-use crate::node::{API_KEY, Node};
+use crate::node::{API_KEY, Node, Settings};
 use crate::raw::Raw;
 use crate::time::{now, within};
 
 /// Writes a certificate for `localhost` and its key.
-fn certify(folder: &Path) -> CertificateDer<'static> {
+pub(crate) fn certify(folder: &Path) -> CertificateDer<'static> {
     certify_until(folder, 2120)
 }
 
@@ -38,10 +38,16 @@ fn certify_until(folder: &Path, year: i32) -> CertificateDer<'static> {
     made.der().clone()
 }
 
-pub(crate) async fn secured(folder: &Path) -> Node {
+async fn secured(folder: &Path) -> Node {
+    secured_with(folder, &[]).await
+}
+
+/// A node with this certificate and these settings.
+pub(crate) async fn secured_with(folder: &Path, settings: Settings<'_>) -> Node {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
-    Node::start(&[("tls.certificate", &certificate), ("tls.key", &key)]).await
+    let tls = [("tls.certificate", certificate.as_str()), ("tls.key", &key)];
+    Node::start(&[&tls, settings].concat()).await
 }
 
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
@@ -68,8 +74,24 @@ async fn dial_with(
     name: &'static str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = within("a connection", TcpStream::connect(node.http)).await?;
+    shake_hands(stream, connector, name).await
+}
+
+async fn shake_hands(
+    stream: TcpStream,
+    connector: &TlsConnector,
+    name: &'static str,
+) -> std::io::Result<TlsStream<TcpStream>> {
     let name = ServerName::try_from(name).unwrap();
     within("a handshake", connector.connect(name, stream)).await
+}
+
+/// TLS on a connection on which something was said before.
+pub(crate) async fn secure(
+    stream: TcpStream,
+    trusted: &CertificateDer<'static>,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    shake_hands(stream, &trusting(trusted, BOTH), "localhost").await
 }
 
 /// Dials with TLS, trusting one certificate.
@@ -80,7 +102,7 @@ async fn dial(
     dial_with(node, &trusting(trusted, BOTH), "localhost").await
 }
 
-const URL: &str = "ws://localhost/connection/websocket";
+pub(crate) const URL: &str = "ws://localhost/connection/websocket";
 
 #[tokio::test]
 async fn wss_and_https_are_served() {

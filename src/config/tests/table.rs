@@ -56,6 +56,7 @@ fn another(option: &Description) -> Value {
     };
     match option.key.as_str() {
         "channel.namespaces[].name" => json!("chat"),
+        "listen.proxy_protocol_from" => json!(["10.0.0.0/8"]),
         "listen.webtransport" | "listen.relay" => json!("off"),
         "http_server.address" | "http_server.internal_address" => json!("10.0.0.1"),
         key if key.ends_with("_max") && option.kind == "integer" => json!(4000),
