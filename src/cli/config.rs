@@ -7,12 +7,14 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::files;
+use crate::base::UnixMillis;
 use crate::config::{Config, Description, Fault, PREFIX, Source, Warning, describe};
 
 /// What `nearcast config` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Read a configuration and tell every fault with key, value and what is accepted
+    /// Read a configuration and tell every fault with key, value and what is accepted; the
+    /// files that it names are read, too
     Check {
         /// File in TOML, YAML or JSON; without it only the environment is read
         #[arg(long, value_name = "FILE")]
@@ -63,17 +65,17 @@ pub(crate) fn environment() -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Does what a command says. Only `check` looks at the environment.
+/// Does what a command says. Only `check` looks at environment, time and files.
 pub(crate) fn run(
     command: &ConfigCommand,
     environment: impl Iterator<Item = (String, String)>,
+    now: UnixMillis,
 ) -> Answer {
     match command {
         ConfigCommand::Check { config, json } => {
             let loaded = Config::load(config.as_deref(), environment);
             let checked = loaded.and_then(|(config, warnings)| {
-                let (_zones, more) = files::zones(&config)?;
-                Ok([warnings, more].concat())
+                Ok([warnings, files::check(&config, now)?].concat())
             });
             let (faults, more, warnings) = match checked {
                 Ok(warnings) => (Vec::new(), 0, warnings),

@@ -3,9 +3,30 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::base::limits;
+use crate::base::{UnixMillis, limits};
 use crate::config::{Config, Fault, Faults, Source, Warning};
 use crate::geo::{Zones, json};
+use crate::server::{TlsError, TlsFault, examine};
+
+/// Reads every file that the configuration names: warnings, or all faults. A node reads them one by
+/// one, each when it needs it.
+pub(super) fn check(config: &Config, now: UnixMillis) -> Result<Vec<Warning>, Faults> {
+    let (mut faults, mut warnings) = (Vec::new(), Vec::new());
+    let examined = config.server.tls.iter().flat_map(|files| examine(files, now));
+    for TlsError { option, path, fault: why } in examined {
+        match why {
+            TlsFault::Early => {
+                warnings.push(Warning { key: option.to_owned(), message: why.to_string() });
+            }
+            why => faults.push(fault(option, Some(format!("{path:?}")), why.to_string())),
+        }
+    }
+    match zones(config) {
+        Ok((_, more)) => warnings.extend(more),
+        Err(more) => faults.extend(more.faults),
+    }
+    if faults.is_empty() { Ok(warnings) } else { Err(Faults { faults, more: 0 }) }
+}
 
 /// The zones of `geo.zone_files`. What namespaces hide by names that nothing has is a warning:
 /// the server API may make the zone yet.
@@ -15,11 +36,15 @@ pub(super) fn zones(config: &Config) -> Result<(Zones, Vec<Warning>), Faults> {
     let mut faults = Vec::new();
     for file in &config.zone_files {
         if let Err(message) = add_zones(file, &mut zones, &mut names) {
-            faults.push(fault(Some(format!("{file:?}")), message));
+            faults.push(fault(ZONE_FILES, Some(format!("{file:?}")), message));
         }
     }
     if zones.len() > limits::ZONES {
-        faults.push(fault(None, format!("{} zones; at most {}", zones.len(), limits::ZONES)));
+        faults.push(fault(
+            ZONE_FILES,
+            None,
+            format!("{} zones; at most {}", zones.len(), limits::ZONES),
+        ));
     }
     if !faults.is_empty() {
         return Err(Faults { faults, more: 0 });
@@ -50,6 +75,8 @@ fn add_zones(file: &str, zones: &mut Zones, names: &mut HashSet<Arc<str>>) -> Re
     Ok(())
 }
 
-fn fault(value: Option<String>, message: String) -> Fault {
-    Fault { key: "geo.zone_files".to_owned(), value, source: Source::File, message }
+fn fault(key: &str, value: Option<String>, message: String) -> Fault {
+    Fault { key: key.to_owned(), value, source: Source::File, message }
 }
+
+const ZONE_FILES: &str = "geo.zone_files";

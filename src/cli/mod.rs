@@ -109,7 +109,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Config(command) => {
-            let answer = config::run(&command, config::environment());
+            let answer = config::run(&command, config::environment(), Clock::new().now().unix);
             print(&answer.text);
             return ExitCode::from(answer.code);
         }

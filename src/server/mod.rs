@@ -29,7 +29,7 @@ use crate::transport::websocket::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
 pub(crate) use pages::Pages;
-pub(crate) use tls::{Development, TlsError, development};
+pub(crate) use tls::{Development, TlsError, TlsFault, development, examine};
 
 use admission::Admission;
 use front::Front;

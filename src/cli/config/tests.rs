@@ -10,9 +10,11 @@ struct Line {
     command: ConfigCommand,
 }
 
+const NOW: UnixMillis = UnixMillis(1_700_000_000_000);
+
 fn answer(arguments: &[&str]) -> Answer {
     let line = Line::try_parse_from([&["config"], arguments].concat()).unwrap();
-    run(&line.command, std::iter::empty())
+    run(&line.command, std::iter::empty(), NOW)
 }
 
 fn check_file(name: &str, text: &str, arguments: &[&str], code: u8, expected: Expect) {
@@ -147,4 +149,75 @@ fn a_file_that_cannot_be_read_is_a_fault() {
     "#]]
     .assert_eq(&found.text);
     assert_eq!(found.code, 2);
+}
+
+#[test]
+fn check_opens_certificate_and_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().display().to_string();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let made = |days_ago: u64| {
+        let start = UnixMillis(NOW.0 - days_ago * 86_400_000);
+        crate::server::development(&["localhost".to_owned()], start).unwrap()
+    };
+    let section = format!("[tls]\ncertificate = \"{at}/cert.pem\"\nkey = \"{at}/key.pem\"\n");
+    write("a.toml", &format!("client.insecure = true\n{section}"));
+    let check_at = |now: UnixMillis, code: u8, expected: Expect| {
+        let line = ["config", "check", "--config", &format!("{at}/a.toml")];
+        let found = run(&Line::try_parse_from(line).unwrap().command, std::iter::empty(), now);
+        expected.assert_eq(&found.text.replace(&at, "DIR"));
+        assert_eq!(found.code, code);
+    };
+    let check = |code, expected| check_at(NOW, code, expected);
+    check(
+        2,
+        expect![[r#"
+            tls.certificate = "DIR/cert.pem" (file): No such file or directory (os error 2)
+            tls.key = "DIR/key.pem" (file): No such file or directory (os error 2)
+            2 faults
+        "#]],
+    );
+    let good = made(0);
+    write("cert.pem", &good.certificate);
+    write("key.pem", &made(0).key);
+    check(
+        2,
+        expect![[r#"
+            tls.key = "DIR/key.pem" (file): not the key of the certificate
+            1 fault
+        "#]],
+    );
+    write("key.pem", "");
+    check(
+        2,
+        expect![[r#"
+            tls.key = "DIR/key.pem" (file): no private key in the file
+            1 fault
+        "#]],
+    );
+    write("key.pem", &good.key);
+    check(
+        0,
+        expect![[r#"
+            configuration is valid
+        "#]],
+    );
+    check_at(
+        UnixMillis(NOW.0 - 86_400_000),
+        0,
+        expect![[r#"
+            warning: tls.certificate: the certificate is not valid yet
+            configuration is valid
+        "#]],
+    );
+    let old = made(20);
+    write("cert.pem", &old.certificate);
+    write("key.pem", &old.key);
+    check(
+        2,
+        expect![[r#"
+            tls.certificate = "DIR/cert.pem" (file): the certificate has expired
+            1 fault
+        "#]],
+    );
 }

@@ -14,7 +14,7 @@ use tracing::{error, info};
 
 use super::Certificates;
 use super::pair::{Pair, Part, TlsError, TlsFault};
-use crate::base::limits;
+use crate::base::{UnixMillis, limits};
 use crate::server::TlsFiles;
 
 /// Tells one state of the files from another.
@@ -51,6 +51,23 @@ impl Contents {
         };
         pair().map_err(|(part, fault)| part.error(files, fault))
     }
+}
+
+/// Everything that is wrong with the files, before anybody uses them.
+pub(crate) fn examine(files: &TlsFiles, now: UnixMillis) -> Vec<TlsError> {
+    let contents = match (read(files, Part::Certificate), read(files, Part::Key)) {
+        (Ok(certificate), Ok(key)) => Contents { certificate, key },
+        (certificate, key) => return certificate.err().into_iter().chain(key.err()).collect(),
+    };
+    let dated = |pair: Pair| {
+        let fault = match pair {
+            pair if pair.has_expired(now) => TlsFault::Expired,
+            pair if pair.is_early(now) => TlsFault::Early,
+            _ => return Ok(()),
+        };
+        Err(Part::Certificate.error(files, fault))
+    };
+    contents.parse(files).and_then(dated).err().into_iter().collect()
 }
 
 /// The key is a secret and stays out of logs.

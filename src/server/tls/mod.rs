@@ -23,8 +23,9 @@ use crate::server::TlsFiles;
 use crate::telemetry::Metrics;
 
 pub(crate) use development::{Development, development};
+pub(crate) use files::examine;
 use pair::Pair;
-pub(crate) use pair::TlsError;
+pub(crate) use pair::{TlsError, TlsFault};
 
 pub(super) use files::follow;
 use files::{Contents, Digest};

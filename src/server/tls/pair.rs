@@ -19,7 +19,7 @@ use crate::server::TlsFiles;
 #[error("{option} {path}: {fault}")]
 pub(crate) struct TlsError {
     pub(crate) option: &'static str,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     #[source]
     pub(crate) fault: TlsFault,
 }
@@ -42,6 +42,8 @@ pub(crate) enum TlsFault {
     Unusable(Error),
     #[error("the certificate has expired")]
     Expired,
+    #[error("the certificate is not valid yet")]
+    Early,
 }
 
 /// Which of the two files.
