@@ -3,6 +3,7 @@
 mod acts;
 mod fences;
 mod load;
+mod metamorphic;
 mod model;
 mod rules;
 
