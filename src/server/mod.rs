@@ -25,7 +25,7 @@ use tracing::{info, warn};
 
 use crate::base::limits;
 use crate::node::Node;
-use crate::transport::websocket::Origins;
+use crate::transport::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
 pub(crate) use pages::Pages;

@@ -7,13 +7,24 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
+mod origins;
 pub(crate) mod websocket;
+
+pub(crate) use origins::Origins;
 
 /// Whether messages are text (JSON) or binary (Protobuf); fixed for a connection's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Format {
     Text,
     Binary,
+}
+
+impl Format {
+    /// What a URL's query asks for; text, if nothing.
+    fn of_query(query: &str) -> Self {
+        let binary = asks(query, "cf_protocol=protobuf") || asks(query, "format=protobuf");
+        if binary { Self::Binary } else { Self::Text }
+    }
 }
 
 /// What a client sent.
@@ -65,4 +76,9 @@ pub(crate) trait Transport: Send {
     fn close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
 
     fn peer(&self) -> SocketAddr;
+}
+
+/// Whether a URL's query has this pair.
+fn asks(query: &str, pair: &str) -> bool {
+    query.split('&').any(|candidate| candidate == pair)
 }

@@ -11,7 +11,7 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode, Version};
 use ring::digest;
 
-use crate::transport::Format;
+use crate::transport::{Format, Origins, asks};
 
 /// An answer with status 101 and these headers makes the connection a WebSocket.
 #[derive(Debug)]
@@ -32,40 +32,6 @@ pub(crate) struct Refused {
     pub(crate) headers: HeaderMap,
 }
 
-/// The web origins whose pages may connect. `*` in a pattern stands for any run of characters, as
-/// in `https://*.example.com`; letter case does not matter. Without patterns a page may connect
-/// only to the host that it came from. Requests without an Origin do not come from pages and pass.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Origins {
-    patterns: Box<[String]>,
-}
-
-impl Origins {
-    pub(crate) fn new(patterns: impl IntoIterator<Item = String>) -> Origins {
-        let patterns = patterns.into_iter().map(|pattern| pattern.to_ascii_lowercase());
-        Origins { patterns: patterns.collect() }
-    }
-
-    fn allow(&self, headers: &HeaderMap) -> bool {
-        let mut origins = headers.get_all(ORIGIN).iter();
-        let Some(origin) = origins.next() else { return true };
-        if origins.next().is_some() {
-            return false;
-        }
-        let Ok(origin) = origin.to_str() else { return false };
-        if origin.is_empty() {
-            return true;
-        }
-        let origin = origin.to_ascii_lowercase();
-        if !self.patterns.is_empty() {
-            return self.patterns.iter().any(|pattern| matches_wildcard(pattern, &origin));
-        }
-        let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-        let origin_host = origin.split_once("://").map(|(_, host)| host);
-        matches!((host, origin_host), (Some(host), Some(from)) if host.eq_ignore_ascii_case(from))
-    }
-}
-
 /// Decides a request. The order of the checks is that of RFC 6455 section 4.2.1, except that the
 /// origin comes before the key, so that a browser's user learns the cause that can be mended.
 pub(crate) fn accept<B>(request: &Request<B>, origins: &Origins) -> Result<Accepted, Refused> {
@@ -84,7 +50,7 @@ pub(crate) fn accept<B>(request: &Request<B>, origins: &Origins) -> Result<Accep
         let text = "Only version 13 of WebSocket is spoken.";
         return Err(refused(StatusCode::UPGRADE_REQUIRED, text));
     }
-    if !origins.allow(headers) {
+    if !is_from(headers, origins) {
         return Err(refused(StatusCode::FORBIDDEN, "The Origin is not allowed."));
     }
     let key = single(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key));
@@ -103,10 +69,7 @@ pub(crate) fn accept<B>(request: &Request<B>, origins: &Origins) -> Result<Accep
             answer.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
             format
         }
-        None if asks(query, "cf_protocol=protobuf") || asks(query, "format=protobuf") => {
-            Format::Binary
-        }
-        None => Format::Text,
+        None => Format::of_query(query),
     };
     let native_ping = asks(query, "cf_ws_frame_ping_pong=true");
     Ok(Accepted { format, native_ping, headers: answer })
@@ -133,6 +96,14 @@ fn subprotocol(headers: &HeaderMap) -> Option<(&'static str, Format)> {
         .find(|(name, _)| tokens(headers, &SEC_WEBSOCKET_PROTOCOL).any(|offer| offer == *name))
 }
 
+/// Whether the one Origin, if there is any, may come in.
+fn is_from(headers: &HeaderMap, origins: &Origins) -> bool {
+    let mut lines = headers.get_all(ORIGIN).iter();
+    let Some(line) = lines.next() else { return true };
+    let (Ok(origin), None) = (line.to_str(), lines.next()) else { return false };
+    origins.allow(origin, headers.get(HOST).and_then(|host| host.to_str().ok()))
+}
+
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).any(|candidate| candidate.eq_ignore_ascii_case(token))
 }
@@ -150,10 +121,6 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     lines.next().is_none().then_some(value)
 }
 
-fn asks(query: &str, pair: &str) -> bool {
-    query.split('&').any(|candidate| candidate == pair)
-}
-
 fn is_nonce(key: &str) -> bool {
     let mut nonce = [0; 18];
     NONCE.decode_slice(key, &mut nonce).is_ok_and(|bytes| bytes == 16)
@@ -166,19 +133,6 @@ fn accept_value(key: &str) -> HeaderValue {
     hash.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let value = STANDARD.encode(hash.finish());
     HeaderValue::try_from(value).expect("base64 is visible ASCII")
-}
-
-/// Linear in pattern times text: on a mismatch only the latest `*` grows.
-fn matches_wildcard(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let Some(rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    let Some(suffix) = parts.next_back() else { return rest.is_empty() };
-    let Some(mut rest) = rest.strip_suffix(suffix) else { return false };
-    for part in parts {
-        let Some((_, after)) = rest.split_once(part) else { return false };
-        rest = after;
-    }
-    true
 }
 
 /// Two bits behind the 16 bytes are free; clients that set them are let in everywhere else.

@@ -24,7 +24,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handshake::{Accepted, Origins, accept};
+pub(crate) use handshake::{Accepted, accept};
 
 /// One connection after the handshake.
 #[derive(Debug)]

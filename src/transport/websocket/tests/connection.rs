@@ -14,9 +14,10 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
-use super::super::{Origins, Turn, WebSocket, accept};
+use super::super::{Turn, WebSocket, accept};
 use super::client::{self, BINARY, CLOSE, LAST, PING, PONG, TEXT};
 use crate::base::limits::MESSAGE_BYTES;
+use crate::transport::Origins;
 use crate::transport::{Format, Received, Transport};
 
 fn socket<S: AsyncRead + AsyncWrite + Unpin + Send>(io: S) -> WebSocket<S> {

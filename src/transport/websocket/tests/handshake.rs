@@ -3,8 +3,9 @@ use hyper::{Request, Version};
 use proptest::prelude::proptest;
 use regex::Regex;
 
-use super::super::handshake::{Accepted, Origins, Refused, accept};
+use super::super::handshake::{Accepted, Refused, accept};
 use crate::transport::Format;
+use crate::transport::Origins;
 
 /// A request as a browser makes it, with `changes` applied: a value replaces, `None` removes.
 fn request(uri: &str, changes: &[(&str, Option<&str>)]) -> Request<()> {
