@@ -32,6 +32,8 @@ pub(crate) struct Agreement {
     pub(crate) transport: &'static str,
     pub(crate) format: Format,
     pub(crate) native_ping: bool,
+    /// The transport's own close does not reach the client's SDK.
+    pub(crate) pushes_end: bool,
 }
 
 /// Serves a client until its connection ends, and leaves nothing of it behind.
@@ -283,25 +285,28 @@ impl<T: Transport> Connection<T> {
         self.requests.extend(&mut actions.requests);
         self.asker.mailbox.close();
         let node = self.asker.node.clone();
-        let Self { asker, link, requests, .. } = self;
+        let Self { asker, link, requests, session, .. } = self;
         let leave = async {
             while requests.len() > 0 {
                 poll_fn(|context| requests.poll_answer(context, asker)).await;
             }
         };
         let goodbye = async {
-            let (code, reason) = match &end {
+            let told = match end {
                 // The answer to the client's goodbye may still be due.
-                End::Gone => (1000, ""),
-                End::Close(disconnect) => {
-                    node.metrics.disconnected(disconnect.code);
-                    (disconnect.code, &*disconnect.reason)
-                }
-                End::Violation { code, reason } => {
-                    node.metrics.disconnected(*code);
-                    (*code, *reason)
-                }
+                End::Gone => None,
+                End::Close(disconnect) => Some(disconnect),
+                End::Violation { code, reason } => Some(Disconnect { code, reason: reason.into() }),
             };
+            if let Some(disconnect) = &told {
+                node.metrics.disconnected(disconnect.code);
+                session.say_goodbye(disconnect.clone(), &mut actions);
+                for write in actions.writes() {
+                    link.queue(write.head, write.body);
+                }
+            }
+            let (code, reason) =
+                told.as_ref().map_or((1000, ""), |told| (told.code, &*told.reason));
             debug!(code, reason, "disconnects");
             if timeout(limits::CLOSE_TIMEOUT, link.close(code, reason)).await.is_err() {
                 debug!("the client did not take the close in time");
@@ -344,6 +349,7 @@ impl Node {
             client: crate::base::ClientId(client.into_uuid().as_u128()),
             encoding: agreement.format.encoding(),
             native_ping: agreement.native_ping,
+            pushes_end: agreement.pushes_end,
             random: u64::from_le_bytes(spread.try_into().expect("8 bytes")),
         }
     }

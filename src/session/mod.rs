@@ -37,7 +37,7 @@ use crate::base::{ClientId, Encoding, Now, SessionId, UnixMillis};
 use crate::channel::{Channel, ClientDetails, Namespaces};
 use crate::geo::GeoError;
 use crate::protocol::{
-    ClientError, Command, CommandReader, Disconnect, ErrorCode, PingResult, Reply,
+    ClientError, Command, CommandReader, Disconnect, ErrorCode, PingResult, Push, Reply,
     Request as Asked, decode_commands, encode_reply,
 };
 
@@ -71,6 +71,8 @@ pub(crate) struct Origin {
     pub(crate) encoding: Encoding,
     /// The transport pings by itself, in place of the protocol's empty replies.
     pub(crate) native_ping: bool,
+    /// The transport's own close does not reach the SDK: a push tells it why the connection ends.
+    pub(crate) pushes_end: bool,
     /// Spreads the first pings of many sessions.
     pub(crate) random: u64,
 }
@@ -193,6 +195,14 @@ impl Session {
         if entered {
             let user = self.identity.user.clone();
             self.request(Request::Exit { user }, Expected::Nothing, actions);
+        }
+    }
+
+    /// Writes why the connection ends, if the transport cannot tell the SDK.
+    pub(crate) fn say_goodbye(&self, disconnect: Disconnect, actions: &mut Actions) {
+        if self.origin.pushes_end {
+            let push = Push { disconnect: Some(disconnect.into()), ..Push::default() };
+            self.reply(0, Reply { push: Some(push), ..Reply::default() }, actions);
         }
     }
 

@@ -182,6 +182,7 @@ impl Node {
             client: ClientId(number.into()),
             encoding,
             native_ping: false,
+            pushes_end: false,
             random: 0,
         };
         Client {

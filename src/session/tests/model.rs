@@ -157,6 +157,7 @@ impl Client {
             client: ClientId(1),
             encoding,
             native_ping: false,
+            pushes_end: false,
             random: 512,
         };
         Self::with_origin(context, origin, now)

@@ -30,6 +30,7 @@ fn the_first_ping_comes_between_half_the_interval_and_the_whole() {
             client: ClientId(1),
             encoding: Encoding::Protobuf,
             native_ping: false,
+            pushes_end: false,
             random,
         };
         let now = Now { moment: Moment(5), unix: later(0) };
@@ -85,6 +86,7 @@ fn a_transport_that_pings_by_itself_gets_no_empty_replies() {
         client: ClientId(1),
         encoding: Encoding::Json,
         native_ping: true,
+        pushes_end: false,
         random: 0,
     };
     let now = Now { moment: Moment(5), unix: later(0) };
