@@ -114,6 +114,26 @@ pub(crate) const READ_BYTES: usize = 8 << 10;
 /// message or a pause between them.
 pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
 
+/// Bytes of the reason in the capsule that ends a WebTransport session
+/// (draft-ietf-webtrans-http3 section 6).
+pub(crate) const CAPSULE_REASON_BYTES: usize = 1024;
+/// Bytes of one frame or capsule of HTTP/3 around a session: above all of the request's headers.
+pub(crate) const H3_RECORD_BYTES: usize = 16 << 10;
+/// QUIC handshakes under way at a time; further ones are refused.
+pub(crate) const QUIC_HANDSHAKES: usize = 1024;
+/// Of those, how many are kept for addresses that have proved to be the client's.
+pub(crate) const QUIC_HANDSHAKES_VALIDATED: usize = 768;
+/// Bytes kept of a QUIC connection before it is let in.
+pub(crate) const QUIC_INCOMING_BYTES: u64 = 16 << 10;
+/// Bytes that a client may send ahead of what is read: on one stream, and on all of a connection. A
+/// message may be larger, it is read as it comes.
+pub(crate) const QUIC_STREAM_BYTES: u32 = 32 << 10;
+pub(crate) const QUIC_CONNECTION_BYTES: u32 = 64 << 10;
+/// Bytes that a QUIC connection holds until the client has them; 1.3 MB/s where that takes 100 ms.
+pub(crate) const QUIC_SEND_BYTES: u64 = 128 << 10;
+/// Bytes of datagrams that wait in each direction; the oldest are dropped.
+pub(crate) const QUIC_DATAGRAM_BYTES: usize = 16 << 10;
+
 /// Bytes of a message that the protocol client takes from a server: a recovery reply with its heads
 /// fits several times over.
 pub(crate) const CLIENT_MESSAGE_BYTES: usize = 8 << 20;
@@ -214,6 +234,8 @@ pub(crate) const NAMESPACE_BYTES: usize = 128;
 const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES_MAX));
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
+const _: () = assert!(QUIC_HANDSHAKES_VALIDATED < QUIC_HANDSHAKES);
+const _: () = assert!(QUIC_STREAM_BYTES < QUIC_CONNECTION_BYTES, "the request's stream has room");
 const _: () = assert!(HISTORY_REPLY_BYTES + MESSAGE_BYTES < CLIENT_MESSAGE_BYTES);
 const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");
 const _: () = assert!(NAMESPACE_BYTES < CHANNEL_BYTES);

@@ -73,6 +73,8 @@ pub(super) fn run(arguments: &DemoArgs) -> Outcome {
     };
     config.server.http = Some(arguments.http);
     config.server.admin = Some(arguments.admin);
+    // The page does without.
+    config.server.quic = None;
     start_logging(config.log);
     on_all_cores(live(arguments, config))
 }
@@ -171,7 +173,7 @@ fn pages() -> Pages {
         .with("/countries.json", JSON, crate::geo::COUNTRIES)
 }
 
-fn welcome(arguments: &DemoArgs, addresses: Addresses) -> String {
+fn welcome(arguments: &DemoArgs, addresses: &Addresses) -> String {
     let http = addresses.http.unwrap_or(arguments.http);
     let server = match http == local(8000) {
         true => String::new(),

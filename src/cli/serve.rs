@@ -217,7 +217,9 @@ fn random_name() -> String {
 
 /// `--dev`: everything is allowed, so nobody but this machine may reach it.
 fn open_up(config: &mut Config) -> Result<(), &'static str> {
-    if [config.server.http, config.server.admin].iter().flatten().any(|at| !at.ip().is_loopback()) {
+    let server = &config.server;
+    let listeners = [server.http, server.admin, server.quic];
+    if listeners.iter().flatten().any(|at| !at.ip().is_loopback()) {
         return Err("--dev: only on loopback addresses (127.0.0.0/8 or ::1)");
     }
     config.session.insecure = true;
@@ -287,12 +289,13 @@ pub(super) fn start_logging(options: LogOptions) {
     if options.json { builder.json().init() } else { builder.init() }
 }
 
-pub(super) fn addresses(addresses: Addresses) -> String {
+pub(super) fn addresses(addresses: &Addresses) -> String {
     object!({
         "http": addresses.http,
         "admin": addresses.admin,
-        "webtransport": null,
+        "webtransport": addresses.webtransport,
         "relay": null,
+        "certificate_sha256": addresses.certificate_sha256,
     })
     .to_string()
 }

@@ -73,6 +73,7 @@ impl Served {
         let listening = ServerOptions {
             http,
             admin: None,
+            quic: None,
             api,
             shutdown_spread: Duration::ZERO,
             ..ServerOptions::default()

@@ -296,7 +296,7 @@ pub(crate) static FEATURES: &[Feature] = &[
     feature("websocket.use_write_buffer_pool", "that setting", Tuning),
     feature("websocket.write_buffer_size", "that setting", Tuning),
     feature("websocket.write_timeout", "that setting", Tuning),
-    feature("webtransport", "WebTransport", Enabled),
+    feature("webtransport.enabled", "that setting", Tuning),
 ];
 
 /// The same for the options of namespaces.

@@ -80,14 +80,18 @@ impl Check<'_> {
             );
         }
         let show = |bytes| show_size(u64::try_from(bytes).unwrap_or(u64::MAX));
-        let message = server.websocket.message_size_limit;
-        if server.queue_max_size < message {
-            self.fault(
-                "client.queue_max_size",
-                &["websocket.message_size_limit"],
-                show(server.queue_max_size),
-                format!("must be at least websocket.message_size_limit ({})", show(message)),
-            );
+        for (key, message) in [
+            ("websocket.message_size_limit", server.websocket.message_size_limit),
+            ("webtransport.message_size_limit", server.webtransport.message_size_limit),
+        ] {
+            if server.queue_max_size < message {
+                self.fault(
+                    "client.queue_max_size",
+                    &[key],
+                    show(server.queue_max_size),
+                    format!("must be at least {key} ({})", show(message)),
+                );
+            }
         }
         if let (Some(all), Some(user)) = (server.connection_limit, server.user_connection_limit)
             && user > all
@@ -326,7 +330,8 @@ impl Check<'_> {
 
     fn dangers(&mut self) {
         let Draft { session, server, token, subscription, subscription_enabled, .. } = self.draft;
-        let open = server.http.filter(|address: &SocketAddr| !address.ip().is_loopback());
+        let listeners = [server.http, server.quic].into_iter().flatten();
+        let open = listeners.filter(|address: &SocketAddr| !address.ip().is_loopback()).min();
         if let Some(address) = open.filter(|_| session.insecure) {
             let message = format!("anyone who reaches {address} may do anything");
             self.report.warn("client.insecure", message);

@@ -130,9 +130,9 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
     ),
     Row::new(
         "listen.webtransport",
-        Off("WebTransport"),
-        "off",
-        "UDP: WebTransport sessions; this version serves none.",
+        Address(|d| &mut d.server.quic),
+        "127.0.0.1:8000",
+        "UDP: WebTransport sessions. Without tls.certificate they use a certificate for development that is made at start.",
     ),
     Row::new(
         "listen.relay",
@@ -211,7 +211,7 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         "client.queue_max_size",
         Size(1024..=1 << 30, |d| &mut d.server.queue_max_size),
         "1MiB",
-        "Bytes that may wait for one client; a slower client is disconnected. At least websocket.message_size_limit.",
+        "Bytes that may wait for one client; a slower client is disconnected. At least websocket.message_size_limit and webtransport.message_size_limit.",
     ),
     Row::new(
         "client.channel_limit",
@@ -454,6 +454,30 @@ pub(crate) static OPTIONS: &[Row<Draft>] = &[
         Size(1024..=64 << 20, |d| &mut d.server.websocket.message_size_limit),
         "64KiB",
         "Bytes of one message from a client; a longer one closes the connection.",
+    ),
+    Row::new(
+        "webtransport.handler_prefix",
+        UrlPath(|d| &mut d.server.webtransport.handler_prefix),
+        "/connection/webtransport",
+        "Path of the WebTransport endpoint.",
+    ),
+    Row::new(
+        "webtransport.message_size_limit",
+        Size(1024..=64 << 20, |d| &mut d.server.webtransport.message_size_limit),
+        "64KiB",
+        "Bytes of one message from a client; a longer one ends the session.",
+    ),
+    Row::new(
+        "webtransport.connection_limit",
+        CountOr("off", 1..=100_000_000, |d| &mut d.server.webtransport.connection_limit),
+        "20000",
+        "QUIC connections that this node accepts at a time; client.connection_limit counts their sessions too.",
+    ),
+    Row::new(
+        "webtransport.address_limit",
+        CountOr("off", 1..=100_000_000, |d| &mut d.server.webtransport.address_limit),
+        "1000",
+        "QUIC connections from one IP address; of IPv6, from one /64.",
     ),
     Row::new(
         "channel.max_length",

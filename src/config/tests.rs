@@ -75,7 +75,7 @@ fn all_faults_of_a_file_are_told_at_once_in_order() {
         listen:
           http: localhost:8000
           admin: ":9000"
-          webtransport: 127.0.0.1:8000
+          webtransport: 8000
         http_stream:
           enabled: true
         engine:
@@ -121,7 +121,7 @@ fn all_faults_of_a_file_are_told_at_once_in_order() {
             http_stream.enabled (file): nearcast does not have HTTP-stream in this version
             listen.admin = ":9000" (file): must be an IP address with port, such as "127.0.0.1:8000", or "off" ("0.0.0.0:9000" is every interface)
             listen.http = "localhost:8000" (file): must be an IP address with port, such as "127.0.0.1:8000", or "off" (an address rather than a name)
-            listen.webtransport = "127.0.0.1:8000" (file): must be "off" (this version does not serve WebTransport)
+            listen.webtransport = 8000 (file): must be an IP address with port, such as "127.0.0.1:8000", or "off" (put it in quotes)
             log.level = "loud" (file): must be one of "trace", "debug", "info", "warn", "error", "none"
             ping_interval (file): no such option; did you mean client.ping_interval?
             shutdown (file): must be a section: a table of keys

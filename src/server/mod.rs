@@ -10,13 +10,18 @@ mod opening;
 mod options;
 mod pages;
 mod proxy;
+mod quic;
 mod stream;
 mod tls;
+mod webtransport;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use quinn::Endpoint;
+use rustls::server::ResolvesServerCert;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -43,13 +48,31 @@ pub(crate) enum StartError {
     Bind { option: &'static str, address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Tls(#[from] TlsError),
+    #[error("cannot make a certificate for development: {0}")]
+    Development(#[from] rcgen::Error),
 }
 
 /// Where a server listens; `None` for what is off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Addresses {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
+    pub(crate) webtransport: Option<SocketAddr>,
+    /// SHA-256 of the development certificate, in hexadecimal; `None` if there is none.
+    pub(crate) certificate_sha256: Option<String>,
+}
+
+impl Addresses {
+    fn tell(&self) {
+        let shown =
+            |at: Option<SocketAddr>| at.map_or_else(|| "off".to_owned(), |at| at.to_string());
+        info!(
+            http = shown(self.http),
+            admin = shown(self.admin),
+            webtransport = shown(self.webtransport),
+            "listening"
+        );
+    }
 }
 
 /// A node that listens.
@@ -58,7 +81,7 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     addresses: Addresses,
     certificates: Option<Arc<Certificates>>,
-    /// The client listener and its connections, and what ends the listener and idle connections.
+    /// The client listeners and their connections, and what ends the listeners and idle connections.
     clients: TaskTracker,
     closing: CancellationToken,
     /// The same for the operator.
@@ -97,10 +120,19 @@ impl Server {
         let certificates = options.tls.as_ref().map(open).transpose()?;
         let http = bind("listen.http", options.http).await?;
         let admin = bind("listen.admin", options.admin).await?;
+        let (quic, certificate_sha256) = match options.quic {
+            Some(address) => bind_quic(address, certificates.as_ref(), &node)?,
+            None => (None, None),
+        };
         let address = |listener: &Option<TcpListener>| {
             listener.as_ref().and_then(|listener| listener.local_addr().ok())
         };
-        let addresses = Addresses { http: address(&http), admin: address(&admin) };
+        let addresses = Addresses {
+            http: address(&http),
+            admin: address(&admin),
+            webtransport: quic.as_ref().and_then(|endpoint| endpoint.local_addr().ok()),
+            certificate_sha256,
+        };
         let shared = Arc::new(Shared {
             node,
             pages,
@@ -122,6 +154,10 @@ impl Server {
                 front::serve(front.clone(), stream, peer)
             }));
         }
+        if let Some(endpoint) = quic {
+            let (connections, stop) = (clients.clone(), closing.clone());
+            clients.spawn(quic::run(shared.clone(), endpoint, connections, stop));
+        }
         if let Some(listener) = admin {
             let connections = operators.clone();
             let (shared, closed) = (shared.clone(), closed.clone());
@@ -135,14 +171,12 @@ impl Server {
         if let Some(certificates) = &certificates {
             operators.spawn(tls::follow(certificates.clone(), closed.clone()));
         }
-        let shown =
-            |at: Option<SocketAddr>| at.map_or_else(|| "off".to_owned(), |at| at.to_string());
-        info!(http = shown(addresses.http), admin = shown(addresses.admin), "listening");
+        addresses.tell();
         Ok(Self { shared, addresses, certificates, clients, closing, operators, closed })
     }
 
-    pub(crate) fn addresses(&self) -> Addresses {
-        self.addresses
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -197,6 +231,32 @@ impl Shared {
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
+}
+
+/// A UDP socket for QUIC, and the hash of a certificate that was made for it, if none is configured.
+fn bind_quic(
+    address: SocketAddr,
+    certificates: Option<&Arc<Certificates>>,
+    node: &Node,
+) -> Result<(Option<Endpoint>, Option<String>), StartError> {
+    let (shown, fingerprint): (Arc<dyn ResolvesServerCert>, _) = match certificates {
+        Some(certificates) => (certificates.clone(), None),
+        None => {
+            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+            let made = development(&names, node.clock.now().unix)?.pair;
+            let hash: String = made.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
+            info!(sha256 = hash, "made a development certificate for WebTransport");
+            let pair = CertifiedKey::clone(&made.certified());
+            (Arc::new(SingleCertAndKey::from(pair)), Some(hash))
+        }
+    };
+    let option = "listen.webtransport";
+    let bound = quic::bind(address, shown).map_err(|source| StartError::Bind {
+        option,
+        address,
+        source,
+    })?;
+    Ok((Some(bound), fingerprint))
 }
 
 async fn bind(

@@ -18,9 +18,12 @@ pub(crate) struct ServerOptions {
     /// Proxies in front of `http`, which say whom they speak for by PROXY protocol v2; empty for
     /// none, else nobody else may connect.
     pub(crate) proxies: Vec<IpNet>,
+    /// UDP: WebTransport; `None` is `"off"`.
+    pub(crate) quic: Option<SocketAddr>,
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) api: ApiOptions,
     pub(crate) websocket: WebSocketOptions,
+    pub(crate) webtransport: WebTransportOptions,
     /// Origins of web pages that may connect; see the handshake for the patterns.
     pub(crate) allowed_origins: Vec<String>,
     /// Connections of this node at a time; `None` is unlimited.
@@ -68,6 +71,18 @@ pub(crate) struct WebSocketOptions {
     pub(crate) message_size_limit: usize,
 }
 
+#[derive(Clone, Debug)]
+pub(crate) struct WebTransportOptions {
+    /// Path of the endpoint.
+    pub(crate) handler_prefix: String,
+    /// Bytes of one message from a client.
+    pub(crate) message_size_limit: usize,
+    /// QUIC connections of this node at a time; `None` is unlimited.
+    pub(crate) connection_limit: Option<usize>,
+    /// QUIC connections from one IP address (of IPv6, from one /64); `None` is unlimited.
+    pub(crate) address_limit: Option<usize>,
+}
+
 impl Default for ServerOptions {
     fn default() -> Self {
         let local = |port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -75,9 +90,11 @@ impl Default for ServerOptions {
             http: local(8000),
             admin: local(9000),
             proxies: Vec::new(),
+            quic: local(8000),
             tls: None,
             api: ApiOptions::default(),
             websocket: WebSocketOptions::default(),
+            webtransport: WebTransportOptions::default(),
             allowed_origins: Vec::new(),
             connection_limit: None,
             user_connection_limit: None,
@@ -116,6 +133,17 @@ impl Default for WebSocketOptions {
             enabled: true,
             handler_prefix: "/connection/websocket".to_owned(),
             message_size_limit: limits::MESSAGE_BYTES,
+        }
+    }
+}
+
+impl Default for WebTransportOptions {
+    fn default() -> Self {
+        Self {
+            handler_prefix: "/connection/webtransport".to_owned(),
+            message_size_limit: limits::MESSAGE_BYTES,
+            connection_limit: Some(20_000),
+            address_limit: Some(1000),
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     panics: IntCounter,
     certificate_reloads: IntCounterVec,
     certificate_expiry: IntGaugeVec,
+    quic_connections: IntCounterVec,
+    quic_migrations: IntCounter,
     clients: IntGauge,
     users: IntGauge,
     subscriptions: IntGauge,
@@ -113,6 +115,8 @@ impl Metrics {
                 "Until the certificate in use expires; negative afterwards",
                 &["certificate"],
             ),
+            quic_connections: by("outcome", "quic_connections", "QUIC connections asked for"),
+            quic_migrations: total("quic_migrations", "Changes of address in a session"),
             clients: now("node_num_clients", "Clients that have connected"),
             users: now("node_num_users", "Different users that have connected"),
             subscriptions: now("node_num_subscriptions", "Subscriptions"),
@@ -220,6 +224,14 @@ impl Metrics {
         self.publish_to_write.observe(since_accepted.as_secs_f64());
     }
 
+    pub(crate) fn quic_connection(&self, outcome: &'static str) {
+        self.quic_connections.with_label_values(&[outcome]).inc();
+    }
+
+    pub(crate) fn migrations(&self) -> Migrations {
+        Migrations(self.quic_migrations.clone())
+    }
+
     pub(crate) fn panicked(&self) {
         self.panics.inc();
     }
@@ -235,6 +247,16 @@ impl Metrics {
     /// `certificate` tells one certificate of the node from another.
     pub(crate) fn certificate_expires(&self, certificate: &str, in_seconds: i64) {
         self.certificate_expiry.with_label_values(&[certificate]).set(in_seconds);
+    }
+}
+
+/// Counts addresses that clients change to.
+#[derive(Debug)]
+pub(crate) struct Migrations(IntCounter);
+
+impl Migrations {
+    pub(crate) fn count(&self) {
+        self.0.inc();
     }
 }
 

@@ -2,4 +2,4 @@
 
 mod metrics;
 
-pub(crate) use metrics::{Gauges, Metrics, TransportMetrics};
+pub(crate) use metrics::{Gauges, Metrics, Migrations, TransportMetrics};

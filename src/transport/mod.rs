@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 mod origins;
 pub(crate) mod websocket;
+pub(crate) mod webtransport;
 
 pub(crate) use origins::Origins;
 
@@ -36,8 +37,8 @@ pub(crate) enum Received {
     Pong,
     /// The peer said goodbye, or the connection broke. Nothing follows.
     Closed,
-    /// The peer broke the framing rules. The connection must be closed with this code, which comes
-    /// from RFC 6455 (1002, 1003, 1007, 1009), before anything else is read.
+    /// The peer broke the framing rules. The connection must be closed with this code before
+    /// anything else is read; on a WebSocket it comes from RFC 6455 (1002, 1003, 1007, 1009).
     Violation { code: u16, reason: &'static str },
 }
 

@@ -194,7 +194,7 @@ async fn the_addresses_are_printed_as_json() {
     let node = Node::start(&[]).await;
     let mut keys: Vec<&String> = node.addresses.as_object().unwrap().keys().collect();
     keys.sort();
-    assert_eq!(keys, ["admin", "http", "relay", "webtransport"]);
+    assert_eq!(keys, ["admin", "certificate_sha256", "http", "relay", "webtransport"]);
     assert_eq!(
         (&node.addresses["relay"], &node.addresses["webtransport"]),
         (&json!(null), &json!(null))

@@ -35,3 +35,6 @@ mod slow;
 mod time;
 mod tls;
 mod webhook;
+mod webtransport;
+mod webtransport_hostile;
+mod webtransport_raw;

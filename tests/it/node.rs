@@ -262,6 +262,8 @@ fn command(arguments: &[&str], settings: Settings<'_>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nearcast"));
     command.args(arguments).env_clear().env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Its port cannot be every node's.
+    command.env("NEARCAST_LISTEN__WEBTRANSPORT", "off");
     for (key, value) in settings {
         let name = format!("NEARCAST_{}", key.to_uppercase().replace('.', "__"));
         command.env(name, value);

@@ -21,6 +21,7 @@ use crate::http;
 use crate::node::{API_KEY, Node, Settings};
 use crate::raw::Raw;
 use crate::time::{now, within};
+use crate::webtransport_raw::{Raw as Quic, RawSession};
 
 /// Writes a certificate for `localhost` and its key.
 pub(crate) fn certify(folder: &Path) -> CertificateDer<'static> {
@@ -38,6 +39,7 @@ fn certify_until(folder: &Path, year: i32) -> CertificateDer<'static> {
     made.der().clone()
 }
 
+/// Serves WebTransport as well.
 async fn secured(folder: &Path) -> Node {
     secured_with(folder, &[]).await
 }
@@ -47,7 +49,7 @@ pub(crate) async fn secured_with(folder: &Path, settings: Settings<'_>) -> Node 
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
     let tls = [("tls.certificate", certificate.as_str()), ("tls.key", &key)];
-    Node::start(&[&tls, settings].concat()).await
+    crate::webtransport::start(&[&tls, settings].concat()).await
 }
 
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
@@ -103,6 +105,12 @@ async fn dial(
 }
 
 pub(crate) const URL: &str = "ws://localhost/connection/websocket";
+
+/// The certificate that QUIC shows.
+async fn shown(node: &Node) -> CertificateDer<'static> {
+    let identity = Quic::dial(node).await.connection.peer_identity().unwrap();
+    identity.downcast::<Vec<CertificateDer<'static>>>().unwrap().remove(0)
+}
 
 #[tokio::test]
 async fn wss_and_https_are_served() {
@@ -170,12 +178,17 @@ async fn sighup_takes_up_another_certificate() {
     let stream = dial(&node, &first).await.unwrap();
     let mut client = Client::over(stream, URL).await;
     client.enter(json!({})).await;
+    assert_eq!(shown(&node).await, first);
+    let mut session = RawSession::connected(&node).await;
     let second = certify(folder.path());
     node.signal("HUP");
     node.wait_for_log("reloaded").await;
     dial(&node, &second).await.unwrap();
     dial(&node, &first).await.unwrap_err();
+    assert_eq!(shown(&node).await, second);
     assert!(client.ask(json!({"ping": {}})).await["error"].is_null());
+    session.say(r#"{"id":2,"ping":{}}"#).await;
+    assert!(session.hear().await.contains("\"id\":2"));
     // A file that is no certificate changes nothing.
     node.expect_warning("the certificate was not reloaded");
     std::fs::write(folder.path().join("cert.pem"), "nonsense").unwrap();

@@ -57,7 +57,7 @@ fn another(option: &Description) -> Value {
     match option.key.as_str() {
         "channel.namespaces[].name" => json!("chat"),
         "listen.proxy_protocol_from" => json!(["10.0.0.0/8"]),
-        "listen.webtransport" | "listen.relay" => json!("off"),
+        "listen.relay" => json!("off"),
         "http_server.address" | "http_server.internal_address" => json!("10.0.0.1"),
         key if key.ends_with("_max") && option.kind == "integer" => json!(4000),
         _ => value,
@@ -117,7 +117,7 @@ fn every_option_is_read_from_every_source_and_changes_something() {
         for other in &read {
             assert_eq!(&read[0], other, "{}", option.key);
         }
-        let inert = ["listen.webtransport", "listen.relay", "engine.type"];
+        let inert = ["listen.relay", "engine.type"];
         // Centrifugo's TLS files count only together with their switch.
         let inert =
             inert.contains(&option.key.as_str()) || option.key.starts_with("http_server.tls.");

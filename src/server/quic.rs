@@ -1,0 +1,257 @@
+//! The UDP listener: QUIC connections, handed on by the protocol that they agree on (ALPN). Its task
+//! alone knows how many connections each address has.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
+use quinn::{
+    Connecting, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig,
+};
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error};
+
+use super::admission::{Admission, Admitted};
+use super::{Shared, webtransport};
+use crate::base::limits;
+
+/// What all connections of the listener share.
+#[derive(Debug)]
+pub(super) struct Quic {
+    shared: Arc<Shared>,
+    /// Counts connections, sessions or not.
+    admission: Arc<Admission>,
+    /// One permit for each handshake that may be under way.
+    handshakes: Arc<Semaphore>,
+    /// Nobody comes in any more, and handshakes end.
+    stop: CancellationToken,
+}
+
+/// A QUIC connection that was let in, and what it counts against until it ends.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) connecting: Connecting,
+    pub(super) handshake: OwnedSemaphorePermit,
+    pub(super) admitted: Admitted,
+}
+
+/// A socket, and connections on it from now on.
+pub(super) fn bind(
+    address: SocketAddr,
+    certificates: Arc<dyn ResolvesServerCert>,
+) -> io::Result<Endpoint> {
+    let socket = UdpSocket::bind(address)?;
+    let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
+    Endpoint::new(config, Some(server_config(certificates)), socket, runtime)
+}
+
+/// Lets connections in until `stop`; then refuses them, and waits until those that are there have
+/// ended.
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+    connections: TaskTracker,
+    stop: CancellationToken,
+) {
+    let options = &shared.options.webtransport;
+    let mut crowd = Crowd { most: options.address_limit, present: HashMap::new() };
+    let quic = Arc::new(Quic {
+        admission: Admission::new(options.connection_limit, None),
+        handshakes: Arc::new(Semaphore::new(limits::QUIC_HANDSHAKES)),
+        stop: stop.clone(),
+        shared: shared.clone(),
+    });
+    let mut tasks = JoinSet::new();
+    while !(tasks.is_empty() && stop.is_cancelled()) {
+        let incoming = tokio::select! {
+            () = stop.cancelled(), if tasks.is_empty() => break,
+            Some(ended) = tasks.join_next() => {
+                crowd.leave(ended.expect("a connection's task is never aborted and never panics"));
+                continue;
+            }
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else { break };
+        let origin = Crowd::origin(incoming.remote_address().ip());
+        let (arrival, outcome) = quic.admit(incoming, crowd.has_room(origin));
+        shared.node.metrics.quic_connection(outcome);
+        if let Some(arrival) = arrival {
+            crowd.enter(origin);
+            let (quic, counted) = (quic.clone(), connections.token());
+            tasks.spawn(async move {
+                let served = AssertUnwindSafe(quic.serve(arrival)).catch_unwind().await;
+                if served.is_err() {
+                    error!("a QUIC connection ended by a fault of the server");
+                    quic.shared.node.metrics.panicked();
+                }
+                drop(counted);
+                origin
+            });
+        }
+    }
+    // What was said last is on its way yet.
+    drop(timeout(limits::CLOSE_TIMEOUT, endpoint.wait_idle()).await);
+}
+
+impl Quic {
+    /// Whether a connection may come in, and what became of it. Under load an address must prove
+    /// that it can hear us (a stateless retry, one more round trip) before it costs any memory.
+    fn admit(&self, incoming: Incoming, has_room: bool) -> (Option<Arrival>, &'static str) {
+        let busy = self.handshakes.available_permits() < limits::QUIC_HANDSHAKES_VALIDATED;
+        if busy && incoming.may_retry() && !incoming.remote_address_validated() {
+            let retried = incoming.retry().is_ok();
+            debug_assert!(retried, "it may be retried");
+            return (None, "retried");
+        }
+        let now = self.shared.node.clock.moment();
+        let has_room = has_room && !self.stop.is_cancelled();
+        let (Ok(handshake), Ok(admitted), true) =
+            (self.handshakes.clone().try_acquire_owned(), self.admission.admit(now), has_room)
+        else {
+            incoming.refuse();
+            return (None, "refused");
+        };
+        match incoming.accept() {
+            Ok(connecting) => (Some(Arrival { connecting, handshake, admitted }), "accepted"),
+            Err(fault) => {
+                debug!(%fault, "no QUIC connection");
+                (None, "failed")
+            }
+        }
+    }
+
+    async fn serve(&self, mut arrival: Arrival) {
+        let protocol = timeout(limits::HEADER_TIMEOUT, protocol(&mut arrival.connecting)).await;
+        match protocol {
+            Ok(Ok(protocol)) if protocol == webtransport::PROTOCOL => {
+                webtransport::serve(&self.shared, arrival, &self.stop).await;
+            }
+            // TLS agrees on nothing but what is offered.
+            Ok(Ok(protocol)) => debug!(?protocol, "a protocol that nobody serves"),
+            Ok(Err(fault)) => debug!(%fault, "no QUIC handshake"),
+            Err(_elapsed) => debug!("the QUIC handshake took too long"),
+        }
+    }
+}
+
+/// What ALPN agreed on; empty if nothing.
+async fn protocol(connecting: &mut Connecting) -> Result<Vec<u8>, quinn::ConnectionError> {
+    let agreed = connecting.handshake_data().await?.downcast::<HandshakeData>();
+    Ok(agreed.ok().and_then(|agreed| agreed.protocol).unwrap_or_default())
+}
+
+/// How many connections each address has; an IPv6 address is its network, as one client has all of
+/// that.
+#[derive(Debug)]
+struct Crowd {
+    most: Option<usize>,
+    present: HashMap<IpAddr, usize>,
+}
+
+impl Crowd {
+    fn origin(address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let network = u128::from(address) & (u128::MAX << 64);
+                Ipv6Addr::from(network).into()
+            }
+            address @ IpAddr::V4(_) => address,
+        }
+    }
+
+    fn has_room(&self, origin: IpAddr) -> bool {
+        let present = self.present.get(&origin).copied().unwrap_or_default();
+        self.most.is_none_or(|most| present < most)
+    }
+
+    fn enter(&mut self, origin: IpAddr) {
+        *self.present.entry(origin).or_default() += 1;
+    }
+
+    fn leave(&mut self, origin: IpAddr) {
+        let present = self.present.get_mut(&origin).expect("who leaves has entered");
+        *present -= 1;
+        if *present == 0 {
+            self.present.remove(&origin);
+        }
+    }
+}
+
+fn server_config(certificates: Arc<dyn ResolvesServerCert>) -> ServerConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .expect("the provider has TLS 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(certificates);
+    tls.alpn_protocols = vec![webtransport::PROTOCOL.to_vec()];
+    // A full handshake costs one signature; sessions to resume would cost memory and tickets.
+    tls.session_storage = Arc::new(NoServerSessionStorage {});
+    tls.send_tls13_tickets = 0;
+    let crypto = QuicServerConfig::try_from(tls).expect("the provider has QUIC's first cipher");
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    config.transport_config(Arc::new(transport_config()));
+    config.migration(true);
+    config.max_incoming(limits::QUIC_HANDSHAKES);
+    config.incoming_buffer_size(limits::QUIC_INCOMING_BYTES);
+    config.incoming_buffer_size_total(limits::QUIC_INCOMING_BYTES * 64);
+    config
+}
+
+/// Windows bound what one connection can make us hold; nothing of them is held while it is idle.
+fn transport_config() -> TransportConfig {
+    let mut config = TransportConfig::default();
+    config
+        // The request and the session's stream, and two that are refused.
+        .max_concurrent_bidi_streams(4_u8.into())
+        // Control, QPACK's two, and one of those that are there to be ignored.
+        .max_concurrent_uni_streams(4_u8.into())
+        .stream_receive_window(limits::QUIC_STREAM_BYTES.into())
+        .receive_window(limits::QUIC_CONNECTION_BYTES.into())
+        .send_window(limits::QUIC_SEND_BYTES)
+        .datagram_receive_buffer_size(Some(limits::QUIC_DATAGRAM_BYTES))
+        .datagram_send_buffer_size(limits::QUIC_DATAGRAM_BYTES)
+        .max_idle_timeout(Some(IDLE_TIMEOUT.try_into().expect("less than 2^62 ms")))
+        .keep_alive_interval(Some(KEEP_ALIVE));
+    config
+}
+
+/// Longer than the protocol's pings take to find that a client is gone (25 s and 8 s).
+const IDLE_TIMEOUT: Duration = Duration::from_secs(40);
+/// Below the 30 s after which browsers and routers forget a silent connection, and above the
+/// interval of the protocol's pings: by default those are the only thing that wakes a phone.
+const KEEP_ALIVE: Duration = Duration::from_secs(27);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_counted_each_by_itself_and_forgotten() {
+        let mut crowd = Crowd { most: Some(2), present: HashMap::new() };
+        let origin = |text: &str| Crowd::origin(text.parse().unwrap());
+        crowd.enter(origin("10.0.0.1"));
+        assert!(crowd.has_room(origin("10.0.0.1")));
+        crowd.enter(origin("::ffff:10.0.0.1"));
+        assert!(!crowd.has_room(origin("10.0.0.1")));
+        assert!(crowd.has_room(origin("10.0.0.2")));
+        crowd.enter(origin("2001:db8::1"));
+        crowd.enter(origin("2001:db8::ffff:0:0:1"));
+        assert!(!crowd.has_room(origin("2001:db8::5")));
+        assert!(crowd.has_room(origin("2001:db8:0:1::5")));
+        for gone in ["10.0.0.1", "10.0.0.1", "2001:db8::7", "2001:db8::8"] {
+            crowd.leave(origin(gone));
+        }
+        assert_eq!(crowd.present.len(), 0);
+    }
+}

@@ -1,0 +1,333 @@
+//! WebTransport over HTTP/3, server side only: one session a QUIC connection, the protocol on the
+//! client's first bidirectional stream. Bytes are quinn's, SETTINGS and QPACK `wtransport-proto`'s;
+//! what is between is here, because it must say why a session ends, live in the connection's one
+//! task and hold no buffers while idle, see `docs/decisions/0010-own-webtransport-sessions.md`.
+
+#![warn(clippy::indexing_slicing, clippy::string_slice)]
+
+use std::future::{Future, poll_fn};
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use tokio::io::ReadBuf;
+use tokio::time::{sleep, timeout};
+use tracing::debug;
+use wtransport_proto::error::ErrorCode;
+
+use crate::base::limits;
+use crate::telemetry::Migrations;
+use crate::transport::{Format, Received, Transport, Turn};
+
+mod handshake;
+mod http3;
+mod incoming;
+mod outgoing;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use handshake::{Request, Status};
+
+use http3::{CLOSE, DATA, HEADERS, Records};
+use incoming::{Incoming, Violation};
+use outgoing::Outgoing;
+
+/// One session, on a QUIC connection of its own; with it the connection ends.
+#[derive(Debug)]
+pub(crate) struct WebTransport {
+    connection: Connection,
+    _critical: Critical,
+    connect: Connect,
+    send: SendStream,
+    receive: RecvStream,
+    incoming: Incoming,
+    /// Bytes that were read behind the last message. Boxed because an idle session has none.
+    rest: Option<Box<Bytes>>,
+    outgoing: Outgoing,
+    format: Format,
+    phase: Phase,
+    /// What was said last ends within a message: nothing that follows could be read.
+    cut: bool,
+    peer: SocketAddr,
+    migrations: Migrations,
+}
+
+/// Streams that may not end before the connection (RFC 9114 section 6.2.1), and ends when dropped.
+#[derive(Debug)]
+struct Critical {
+    _ours: SendStream,
+    _theirs: Vec<RecvStream>,
+}
+
+/// The stream of the CONNECT request; its end is the session's.
+#[derive(Debug)]
+struct Connect {
+    send: SendStream,
+    receive: RecvStream,
+    frames: Records,
+    capsules: Records,
+}
+
+/// What is still to be expected from the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Messages.
+    Open,
+    /// Its stream ended or broke the rules, and is not looked at any more; the session goes on.
+    Silent,
+    /// Nothing: it ended the session.
+    Ended,
+    /// Nothing, and nothing can be sent either.
+    Gone,
+}
+
+impl Connect {
+    /// Looks for the capsule that ends the session.
+    fn digest(&mut self, mut input: &[u8]) -> Result<bool, ErrorCode> {
+        while let Some(frame) = self.frames.next(&mut input)? {
+            // A second HEADERS frame holds trailers, which say nothing.
+            if frame.kind != DATA {
+                continue;
+            }
+            let mut payload = frame.payload.as_slice();
+            if let Some(capsule) = self.capsules.next(&mut payload)? {
+                let (code, reason) = http3::read_close(&capsule.payload)?;
+                debug!(code, %reason, "the client ends the session");
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Ready when the client has ended the session: by a capsule, or by the end of the stream.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Phase> {
+        loop {
+            let mut space = [const { MaybeUninit::uninit() }; CONNECT_READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match ready!(self.receive.poll_read_buf(cx, &mut buffer)) {
+                Ok(()) if buffer.filled().is_empty() => return Poll::Ready(Phase::Ended),
+                Ok(()) => match self.digest(buffer.filled()) {
+                    Ok(false) => {}
+                    Ok(true) => return Poll::Ready(Phase::Ended),
+                    Err(code) => {
+                        debug!(%code, "the CONNECT stream breaks the rules");
+                        return Poll::Ready(Phase::Ended);
+                    }
+                },
+                Err(ReadError::ConnectionLost(_)) => return Poll::Ready(Phase::Gone),
+                Err(_) => return Poll::Ready(Phase::Ended),
+            }
+        }
+    }
+}
+
+impl WebTransport {
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        if let Some(mut rest) = self.rest.take() {
+            let mut input: &[u8] = &rest;
+            let received = self.digest(&mut input);
+            let left = input.len();
+            if left > 0 && self.phase == Phase::Open {
+                rest.advance(rest.len() - left);
+                self.rest = Some(rest);
+            }
+            if let Some(received) = received {
+                return Poll::Ready(received);
+            }
+        }
+        loop {
+            if let Some(received) = ready!(self.poll_read(cx)) {
+                return Poll::Ready(received);
+            }
+        }
+    }
+
+    /// Reads once. The space lives on the stack, inside a poll, so that neither the session nor its
+    /// future holds a buffer while it waits.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        let mut space = [const { MaybeUninit::uninit() }; limits::READ_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut space);
+        let read = ready!(self.receive.poll_read_buf(cx, &mut buffer));
+        let mut input = buffer.filled();
+        if read.is_err() || input.is_empty() {
+            let lost = matches!(read, Err(ReadError::ConnectionLost(_)));
+            self.phase = if lost { Phase::Gone } else { Phase::Silent };
+            return Poll::Ready(Some(Received::Closed));
+        }
+        self.notice_migration();
+        let received = self.digest(&mut input);
+        if self.phase == Phase::Open && !input.is_empty() {
+            self.rest = Some(Box::new(Bytes::copy_from_slice(input)));
+        }
+        Poll::Ready(received)
+    }
+
+    fn digest(&mut self, input: &mut &[u8]) -> Option<Received> {
+        match self.incoming.next(input) {
+            Ok(message) => message.map(|message| Received::Message(self.format, message)),
+            Err(Violation(reason)) => {
+                self.phase = Phase::Silent;
+                // The protocol's own code: SDKs do not know RFC 6455's on this transport.
+                Some(Received::Violation { code: BAD_REQUEST, reason })
+            }
+        }
+    }
+
+    /// QUIC goes on by itself when a phone changes its network.
+    fn notice_migration(&mut self) {
+        let peer = self.connection.remote_address();
+        if peer != self.peer {
+            debug!(from = %self.peer, to = %peer, "the client has another address");
+            self.peer = peer;
+            self.migrations.count();
+        }
+    }
+
+    /// Hands what is queued to QUIC, as far as its window reaches.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+        while !self.outgoing.is_empty() {
+            let written = pin!(self.send.write_chunks(self.outgoing.chunks())).poll(cx);
+            self.outgoing.wrote(ready!(written)?.bytes);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ready when everything that was queued is written, or never will be.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(phase) = self.connect.poll_end(cx) {
+            self.phase = phase;
+            return Poll::Ready(());
+        }
+        self.poll_write(cx).map(drop)
+    }
+
+    async fn say_goodbye(&mut self, code: u16, reason: &str) {
+        // What the client still says is not looked at, and is not to keep it from listening.
+        drop(self.receive.stop(no_code()));
+        let says_why = !self.cut && !self.outgoing.is_empty();
+        let flushed =
+            !self.cut && timeout(FLUSH_TIMEOUT, poll_fn(|cx| self.poll_flush(cx))).await.is_ok();
+        if !flushed {
+            // Frees the connection's window, for which the capsule would wait as well.
+            drop(self.send.reset(no_code()));
+        }
+        drop(self.send.finish());
+        if flushed && says_why {
+            self.let_it_sink_in().await;
+        }
+        if matches!(self.phase, Phase::Ended | Phase::Gone) {
+            return;
+        }
+        if self.connect.send.write_all(&http3::close_capsule(code, reason)).await.is_ok() {
+            drop(self.connect.send.finish());
+            // Closing the connection now would overtake the capsule.
+            self.phase = poll_fn(|cx| self.connect.poll_end(cx)).await;
+        }
+    }
+
+    /// The JavaScript SDK forgets what it has read and not dispatched when it hears that the session
+    /// has ended: it gets the time to read why, and takes its leave by itself.
+    async fn let_it_sink_in(&mut self) {
+        let stopped = self.send.stopped();
+        let heard = async {
+            drop(stopped.await);
+            sleep(DISPATCH_TIME).await;
+        };
+        let ended = poll_fn(|cx| self.connect.poll_end(cx));
+        let phase = tokio::select! {
+            phase = ended => Some(phase),
+            () = heard => None,
+            () = sleep(FLUSH_TIMEOUT) => None,
+        };
+        self.phase = phase.unwrap_or(self.phase);
+    }
+}
+
+impl Transport for WebTransport {
+    fn poll_turn(&mut self, cx: &mut Context<'_>, reading: bool) -> Poll<Turn> {
+        loop {
+            if self.phase != Phase::Open {
+                return Poll::Ready(Turn::Received(Received::Closed));
+            }
+            if !self.outgoing.is_empty() {
+                match self.poll_write(cx) {
+                    Poll::Ready(Ok(())) => return Poll::Ready(Turn::Flushed),
+                    Poll::Ready(Err(fault)) => {
+                        let lost = matches!(fault, WriteError::ConnectionLost(_));
+                        self.phase = if lost { Phase::Gone } else { Phase::Silent };
+                        continue;
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            if !reading {
+                return Poll::Pending;
+            }
+            if let Poll::Ready(received) = self.poll_receive(cx) {
+                return Poll::Ready(Turn::Received(received));
+            }
+            // What the client said before it ended the session came first.
+            self.phase = ready!(self.connect.poll_end(cx));
+        }
+    }
+
+    fn queue(&mut self, head: &[u8], body: &Bytes) {
+        if !self.cut && !matches!(self.phase, Phase::Ended | Phase::Gone) {
+            self.outgoing.message(self.format, head, body);
+        }
+    }
+
+    /// Not needed: no client agrees on pings of this transport's own.
+    fn queue_ping(&mut self) {}
+
+    fn queued_bytes(&self) -> usize {
+        self.outgoing.queued_bytes()
+    }
+
+    fn discard_queued(&mut self) {
+        self.cut |= self.outgoing.discard();
+    }
+
+    async fn close(&mut self, code: u16, reason: &str) {
+        if matches!(self.phase, Phase::Open | Phase::Silent) {
+            self.say_goodbye(code, reason).await;
+        }
+        self.connection.close(h3(ErrorCode::NoError), b"");
+    }
+
+    fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+}
+
+/// The connection is the session's own, however it ends.
+impl Drop for WebTransport {
+    fn drop(&mut self) {
+        self.connection.close(h3(ErrorCode::NoError), b"");
+    }
+}
+
+fn h3(code: ErrorCode) -> VarInt {
+    VarInt::from_u64(code.to_code().into_inner()).expect("one variable-length integer is another")
+}
+
+/// What ends a stream of a session without a code of the application's: its code 0, as HTTP/3 has
+/// it (draft-ietf-webtrans-http3 section 4.3).
+fn no_code() -> VarInt {
+    VarInt::from_u64(0x52e4_a40f_a8db).expect("48 bits")
+}
+
+/// The disconnect "bad request".
+const BAD_REQUEST: u16 = 3501;
+/// Bytes read from the CONNECT stream at once.
+const CONNECT_READ_BYTES: usize = 512;
+/// What a page needs to dispatch what it has read.
+const DISPATCH_TIME: Duration = Duration::from_millis(100);
+/// How long the goodbye waits for what was queued before it, and then for that to be heard.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
+
+const _: () = assert!(2 * FLUSH_TIMEOUT.as_millis() < limits::CLOSE_TIMEOUT.as_millis());
