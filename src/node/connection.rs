@@ -224,6 +224,10 @@ impl<T: Transport> Connection<T> {
                     self.session.handle_violation(wrong_format(format), now, actions);
                 }
             }
+            Step::Received(Received::Datagram(data)) => {
+                self.metrics.received(data.len());
+                self.session.handle_datagram(&data, now, actions);
+            }
             Step::Received(Received::Pong) => self.session.handle_native_pong(),
             Step::Received(Received::Closed) => return Some(End::Gone),
             Step::Received(Received::Violation { code, reason }) => {

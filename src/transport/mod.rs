@@ -33,6 +33,8 @@ impl Format {
 pub(crate) enum Received {
     /// One whole message, reassembled, unmasked, valid UTF-8 if it is text, within the size limit.
     Message(Format, Bytes),
+    /// A datagram: it may have overtaken others, and others may be lost.
+    Datagram(Bytes),
     /// The answer to a ping of the transport's own, asked for or not.
     Pong,
     /// The peer said goodbye, or the connection broke. Nothing follows.

@@ -10,6 +10,7 @@ use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use crate::client::Client;
+use crate::geo_events::{near, view};
 use crate::node::{Node, Settings, token};
 use crate::time::{now, within};
 
@@ -328,4 +329,45 @@ async fn a_drain_says_goodbye() {
     assert_eq!(node.exit_code().await, Some(0));
     // A handshake that waits does not hold it up.
     assert!(start.elapsed() < std::time::Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn fixes_come_by_datagram() {
+    let listen = [("listen.webtransport", "127.0.0.1:0")];
+    let node = Node::start_with(crate::geo_events::FILE, &listen).await;
+    let mut watcher = Client::connect(&node).await;
+    view(&mut watcher, "drivers:city", near(52.0, 13.0, 5000.0)).await;
+    let mut session = Session::connect(&node).await;
+    let follow = json!({"follow": "me", "radius_m": 500});
+    let subscribe = json!({"subscribe": {"channel": "alerts:city", "data": follow}});
+    assert!(session.ask(subscribe).await["subscribe"].is_object());
+    let fix = |lat: f64, time: u64| json!({"lat": lat, "lng": 13.0, "time_ms": time});
+    let object = |lat: f64, time: u64| {
+        let mut fix = fix(lat, time);
+        fix["channel"] = "drivers:city".into();
+        fix["key"] = "d1".into();
+        fix
+    };
+    let say = |fix: &Value| session.connection.send_datagram(fix.to_string()).unwrap();
+    say(&object(52.001, 2000));
+    assert_eq!(watcher.publication().await["lat"], 52.001);
+    // The later one counts, whichever comes last.
+    say(&object(52.003, 1000));
+    say(&object(52.002, 3000));
+    assert_eq!(watcher.publication().await["lat"], 52.002);
+    say(&json!({"lat": 91}));
+    say(&json!("nonsense"));
+    node.wait_for_metric("nearcast_geo_fixes_dropped", 2).await;
+    // The area that follows the session is where it was last, and not where an older fix was.
+    say(&fix(52.5, 9000));
+    say(&fix(48.0, 8000));
+    say(&json!({"lat": 92}));
+    node.wait_for_metric("nearcast_geo_fixes_dropped", 3).await;
+    // A request waits for those before it.
+    session.ask(json!({"history": {"channel": "alerts:city", "limit": 0}})).await;
+    for (lat, n) in [(48.0, 1), (52.5, 2)] {
+        let data = json!({"lat": lat, "lng": 13.0, "n": n});
+        node.api("publish", &json!({"channel": "alerts:city", "data": data})).await;
+    }
+    assert_eq!(session.publication().await["n"], 2);
 }

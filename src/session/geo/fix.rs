@@ -45,6 +45,13 @@ impl Session {
         }
     }
 
+    /// A fix by datagram, as by `send`; one that comes before the session is open counts for nothing.
+    pub(crate) fn handle_datagram(&mut self, data: &Bytes, now: Now, actions: &mut Actions) {
+        if self.is_open() {
+            self.handle_send(data, now, actions);
+        }
+    }
+
     /// Moves the session, and the object of the fix's channel, if it names one.
     fn take_fix(&mut self, data: &Bytes, now: Now) -> Result<Request, Failure> {
         crate::protocol::is_json(data)

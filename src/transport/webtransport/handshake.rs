@@ -9,8 +9,8 @@ use wtransport_proto::session::SessionRequest;
 
 use super::http3::{self, Record, RequestFault};
 use super::{
-    CLOSE, CONNECT_READ_BYTES, Connect, Critical, DATA, HEADERS, Incoming, Outgoing, Phase,
-    Records, WebTransport, h3,
+    CLOSE, CONNECT_READ_BYTES, Connect, Critical, DATA, Datagrams, HEADERS, Incoming, Outgoing,
+    Phase, Records, WebTransport, h3,
 };
 use crate::telemetry::Migrations;
 use crate::transport::{Format, Origins};
@@ -123,6 +123,7 @@ impl Request {
         };
         Ok(WebTransport {
             peer: self.connection.remote_address(),
+            datagrams: Datagrams::of(&self.connection),
             connection: self.connection,
             _critical: self.critical,
             connect: self.connect,

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use wtransport_proto::bytes::{BytesReader, BytesWriter};
 use wtransport_proto::error::ErrorCode;
 use wtransport_proto::frame::Frame;
@@ -181,6 +182,14 @@ pub(super) fn close_capsule(code: u16, reason: &str) -> Vec<u8> {
 pub(super) fn read_close(payload: &[u8]) -> Result<(u32, Cow<'_, str>), ErrorCode> {
     let (code, reason) = payload.split_first_chunk().ok_or(ErrorCode::Datagram)?;
     Ok((u32::from_be_bytes(*code), String::from_utf8_lossy(reason)))
+}
+
+/// What a datagram holds for the session of this stream (RFC 9297 section 2.1); `None` if it is not
+/// the session's.
+pub(super) fn datagram(datagram: Bytes, stream: u64) -> Option<Bytes> {
+    let mut rest: &[u8] = &datagram;
+    let quarter = rest.get_varint()?.into_inner();
+    (quarter.checked_mul(4)? == stream).then(|| datagram.slice_ref(rest))
 }
 
 fn put(bytes: &mut Vec<u8>, number: u64) {

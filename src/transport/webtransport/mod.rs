@@ -5,15 +5,16 @@
 
 #![warn(clippy::indexing_slicing, clippy::string_slice)]
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -48,6 +49,7 @@ pub(crate) struct WebTransport {
     /// Bytes that were read behind the last message. Boxed because an idle session has none.
     rest: Option<Box<Bytes>>,
     outgoing: Outgoing,
+    datagrams: Datagrams,
     format: Format,
     phase: Phase,
     /// What was said last ends within a message: nothing that follows could be read.
@@ -72,6 +74,12 @@ struct Connect {
     capsules: Records,
 }
 
+/// The client's datagrams; the oldest of those that wait are dropped.
+struct Datagrams {
+    /// Kept from poll to poll: quinn wakes no other.
+    next: Pin<Box<dyn Future<Output = Result<Bytes, ConnectionError>> + Send>>,
+}
+
 /// What is still to be expected from the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -83,6 +91,19 @@ enum Phase {
     Ended,
     /// Nothing, and nothing can be sent either.
     Gone,
+}
+
+impl Datagrams {
+    fn of(connection: &Connection) -> Self {
+        let connection = connection.clone();
+        Self { next: Box::pin(async move { connection.read_datagram().await }) }
+    }
+}
+
+impl fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Datagrams").finish_non_exhaustive()
+    }
 }
 
 impl Connect {
@@ -164,6 +185,23 @@ impl WebTransport {
             self.rest = Some(Box::new(Bytes::copy_from_slice(input)));
         }
         Poll::Ready(received)
+    }
+
+    /// The next datagram of the session.
+    fn poll_datagram(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
+        loop {
+            let Ok(datagram) = ready!(self.datagrams.next.as_mut().poll(cx)) else {
+                self.phase = Phase::Gone;
+                return Poll::Ready(Received::Closed);
+            };
+            self.datagrams = Datagrams::of(&self.connection);
+            // Of a session that there never was, or cut off in its id.
+            let Some(payload) = http3::datagram(datagram, self.connect.send.id().into()) else {
+                continue;
+            };
+            self.notice_migration();
+            return Poll::Ready(Received::Datagram(payload));
+        }
     }
 
     fn digest(&mut self, input: &mut &[u8]) -> Option<Received> {
@@ -268,6 +306,9 @@ impl Transport for WebTransport {
                 return Poll::Pending;
             }
             if let Poll::Ready(received) = self.poll_receive(cx) {
+                return Poll::Ready(Turn::Received(received));
+            }
+            if let Poll::Ready(received) = self.poll_datagram(cx) {
                 return Poll::Ready(Turn::Received(received));
             }
             // What the client said before it ended the session came first.

@@ -50,6 +50,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin + Send>(mut socket: WebSocket<S>
     loop {
         match super::receive(&mut socket).await {
             Received::Pong => {}
+            Received::Datagram(_) => unreachable!("a WebSocket has none"),
             Received::Message(_, message) => socket.queue(&[], &message),
             Received::Violation { code, reason } => return socket.close(code, reason).await,
             Received::Closed => return socket.close(1000, "").await,

@@ -1,3 +1,4 @@
+use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use wtransport_proto::error::ErrorCode;
@@ -5,7 +6,7 @@ use wtransport_proto::ids::StatusCode;
 
 use super::super::http3::{
     CLOSE, DATA, HEADERS, Record, Records, SETTINGS, check_settings, close_capsule, control_stream,
-    read_close, read_request, response,
+    datagram, read_close, read_request, response,
 };
 use crate::base::limits::{CAPSULE_REASON_BYTES, H3_RECORD_BYTES};
 
@@ -115,6 +116,17 @@ fn the_capsule_that_says_goodbye_is_read_as_it_was_written() {
 fn an_answer_has_its_status() {
     assert_eq!(&response(StatusCode::OK)[..4], &[1, 7, 0, 0]);
     assert_eq!(cut(&response(StatusCode::NOT_FOUND), &[1]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_datagram_is_one_sessions() {
+    let of = |bytes: &'static [u8]| datagram(Bytes::from_static(bytes), 0);
+    assert_eq!(of(&[0, b'a', b'b']).unwrap(), "ab");
+    assert_eq!(of(&[0x40, 0]).unwrap(), "");
+    for other in [&[][..], &[1, b'a'], &[0x40], &[0xFF; 8]] {
+        assert_eq!(of(other), None);
+    }
+    assert_eq!(datagram(Bytes::from_static(&[1, 7]), 4).unwrap(), &[7][..]);
 }
 
 proptest! {
