@@ -1,4 +1,4 @@
-//! [`Budget`]: how long it may take to compare two areas.
+//! [`Budget`]: how long it may take to compare two areas; [`Purse`]: one with many.
 
 use super::arc::Arc;
 
@@ -7,14 +7,41 @@ use super::arc::Arc;
 #[derive(Debug)]
 pub(super) struct Budget {
     left: usize,
+    /// What is left when it took no more than it takes with shapes that mean no harm.
+    ample: usize,
+}
+
+/// What comparing one shape with many areas may take beyond what it takes with shapes that mean no
+/// harm: 10 to 20 ms in all.
+#[derive(Debug)]
+pub(crate) struct Purse {
+    left: usize,
+}
+
+impl Default for Purse {
+    fn default() -> Self {
+        Self { left: PURSE_STEPS }
+    }
+}
+
+impl Purse {
+    /// For two areas of so many pieces together.
+    pub(super) fn budget(&self, pieces: usize) -> Budget {
+        let ample = self.left.min(STEPS);
+        Budget { left: ample + FAIR_STEPS + PIECE_STEPS * pieces, ample }
+    }
+
+    pub(super) fn pay(&mut self, budget: &Budget) {
+        self.left -= budget.ample.saturating_sub(budget.left);
+    }
+
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
 }
 
 impl Budget {
-    /// For two areas of so many pieces together.
-    pub(super) fn of(pieces: usize) -> Self {
-        Self { left: STEPS + PIECE_STEPS * pieces }
-    }
-
     #[cfg(test)]
     pub(super) fn left(&self) -> usize {
         self.left
@@ -37,6 +64,10 @@ impl Budget {
     }
 }
 
+/// As many as that in all.
+const PURSE_STEPS: usize = 1_000_000;
+/// What any two shapes may take, beside their pieces.
+const FAIR_STEPS: usize = 4_000;
 /// About 3 ms, which is more than to compare each edge of a polygon of a thousand vertices with
 /// each of another.
 const STEPS: usize = 200_000;

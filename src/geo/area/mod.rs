@@ -29,7 +29,7 @@ use h3o::CellIndex;
 
 use super::error::GeoError;
 use super::point::{FARTHEST, LatLng, Metres, Point};
-use budget::Budget;
+pub(crate) use budget::Purse;
 use cells::Cells;
 use kernel::{Kernel, Region};
 use polygon::Polygons;
@@ -130,16 +130,18 @@ impl Area {
     /// which great circles stand for their edges. Shapes wound about one another so that it takes
     /// more than some 3 ms to tell, whatever number of parts they have, are taken to meet.
     pub(crate) fn meets(&self, other: &Self) -> bool {
-        self.compare(other).0
+        self.meets_for(other, &mut Purse::default())
     }
 
-    /// Whether the two meet, and what is left of the budget for telling that.
-    fn compare(&self, other: &Self) -> (bool, Budget) {
+    /// The same of one that is compared with many: where these together take too long, the rest of
+    /// those that are hard to tell are taken to meet.
+    pub(crate) fn meets_for(&self, other: &Self, purse: &mut Purse) -> bool {
         let (ours, theirs) = (self.kernels(), other.kernels());
-        let pieces = |kernels: &[Kernel<'_>]| kernels.iter().map(Kernel::pieces).sum::<usize>();
-        let mut budget = Budget::of(pieces(&ours) + pieces(&theirs));
+        let pieces = ours.iter().chain(&theirs).map(Kernel::pieces).sum();
+        let mut budget = purse.budget(pieces);
         let meet = ours.iter().any(|one| theirs.iter().any(|other| one.meets(other, &mut budget)));
-        (meet, budget)
+        purse.pay(&budget);
+        meet
     }
 
     /// Whether every place of this one is in `other`; may say no where that is hard to tell.

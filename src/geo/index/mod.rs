@@ -16,7 +16,7 @@ use h3o::Resolution;
 
 use self::circles::CircleGrid;
 use self::shapes::Shapes;
-use super::area::{Area, Circle, Place};
+use super::area::{Area, Circle, Place, Purse};
 use super::point::Point;
 
 /// Areas by number. Numbers are small and reused: the index of a slot that its owner keeps.
@@ -84,7 +84,12 @@ impl AreaIndex {
 
     fn meeting(&mut self, shape: &Area, found: &mut Vec<u32>) {
         let mut near = self.near(shape);
-        near.retain(|id| self.areas[slot(*id)].as_ref().is_some_and(|area| area.meets(shape)));
+        let mut purse = Purse::default();
+        let areas = &self.areas;
+        near.retain(|id| {
+            let area = areas[slot(*id)].as_ref();
+            area.is_some_and(|area| area.meets_for(shape, &mut purse))
+        });
         found.append(&mut near);
     }
 

@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 
 use super::{point, ring};
 use crate::base::limits;
-use crate::geo::area::budget::Budget;
+use crate::geo::area::budget::Purse;
 use crate::geo::area::kernel::Kernel;
 use crate::geo::area::{Area, Circle, Vertex};
 use crate::geo::point::{LatLng, Metres};
@@ -82,13 +82,29 @@ fn bands(count: u32) -> Vec<Vec<Vertex>> {
 
 /// Whether they meet, told for certain in at most so many steps.
 fn meets_in(one: &Area, other: &Area, steps: usize) -> bool {
-    let most = [one, other].map(|area| area.kernels().iter().map(Kernel::pieces).sum::<usize>());
-    let (meet, budget) = one.compare(other);
-    let taken = Budget::of(most[0] + most[1]).left() - budget.left();
+    let kernels = [one, other].map(Area::kernels);
+    let pieces = kernels.iter().flatten().map(Kernel::pieces).sum();
+    let mut budget = Purse::default().budget(pieces);
+    let most = budget.left();
+    let meet = kernels[0].iter().any(|a| kernels[1].iter().any(|b| a.meets(b, &mut budget)));
+    let taken = most - budget.left();
     assert!(budget.left() > 0, "it could not be told");
     assert!(taken <= steps, "{taken} steps");
     assert_eq!(one.meets(other), meet);
     meet
+}
+
+#[test]
+fn what_many_comparisons_may_take_is_bounded_and_easy_ones_stay_exact() {
+    let (ours, theirs) = (collection(slivers(240, 0.0)), collection(slivers(240, 5e-3)));
+    let mut purse = Purse::default();
+    let told: Vec<bool> = (0..20).map(|_| ours.meets_for(&theirs, &mut purse)).collect();
+    let exact = told.iter().take_while(|meets| !**meets).count();
+    assert!((2..19).contains(&exact), "{exact} were told exactly");
+    assert!(told[exact..].iter().all(|meets| *meets), "what cannot be told is taken to meet");
+    assert!(purse.left() < 100_000);
+    let far = collection(slivers(240, 40.0));
+    assert!(!ours.meets_for(&far, &mut purse), "this is easily told");
 }
 
 #[test]
