@@ -96,6 +96,9 @@ pub(crate) const API_BODY_BYTES: usize = 4 << 20;
 pub(crate) const HTTP_BUFFER_BYTES: usize = 16 << 10;
 /// How long a client may take to send its complete request headers.
 pub(crate) const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an HTTP connection that has asked before may take until it has asked again: longer than
+/// clients keep theirs, so that it is they who close them.
+pub(crate) const HTTP_IDLE: Duration = Duration::from_secs(75);
 /// How long a close frame may take to reach a client that does not read.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of a close frame's reason (RFC 6455 section 5.5: control frames carry 125 bytes, two are

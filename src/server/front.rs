@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,7 +18,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -77,28 +79,48 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr
 /// Serves HTTP until the connection ends or becomes something else; the stream and what was read
 /// from it too far.
 async fn http(front: &Front, agreed: &Agreed, stream: Stream) -> Option<(Stream, Bytes)> {
+    let has_asked = AtomicBool::new(false);
     let service = service_fn(|request| {
+        has_asked.store(true, Ordering::Relaxed);
         let (shared, agreed) = (front.shared.clone(), agreed.clone());
         Box::pin(async move { Ok::<_, Infallible>(answer(&shared, &agreed, request).await) })
     });
     let mut connection = connection(TokioIo::new(Patient::new(stream)), service);
     let mut closing = pin!(front.closing.cancelled());
     let mut is_closing = false;
+    let mut first = pin!(sleep(limits::HEADER_TIMEOUT));
     let served = poll_fn(|context| {
+        if !has_asked.load(Ordering::Relaxed) && first.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Ok(Served::Silent));
+        }
         if !is_closing && closing.as_mut().poll(context).is_ready() {
             is_closing = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
-        connection.poll_without_shutdown(context)
+        connection.poll_without_shutdown(context).map_ok(|()| Served::Whole)
     });
-    if let Err(error) = served.await {
-        debug!(%error, "HTTP connection ended");
-        return None;
+    match served.await {
+        Ok(Served::Whole) => {}
+        Ok(Served::Silent) => {
+            debug!("no request in time");
+            return None;
+        }
+        Err(error) => {
+            debug!(%error, "HTTP connection ended");
+            return None;
+        }
     }
     let parts = connection.into_parts();
     // A copy: the buffer behind it has 8 KiB and would live as long as the connection.
     let leftover = Bytes::copy_from_slice(&parts.read_buf);
     Some((parts.io.into_inner().into_inner(), leftover))
+}
+
+/// How HTTP ends.
+enum Served {
+    Whole,
+    /// No request came.
+    Silent,
 }
 
 /// HTTP/1.1 with the limits that hold for every listener.
@@ -109,7 +131,7 @@ where
 {
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits::HEADER_TIMEOUT)
+        .header_read_timeout(limits::HTTP_IDLE)
         .max_buf_size(limits::HTTP_BUFFER_BYTES)
         .serve_connection(io, service)
 }

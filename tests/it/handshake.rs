@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use crate::client::Client;
 use crate::node::Node;
 use crate::raw::{LAST, Raw, TEXT, announce, frame, upgrade};
@@ -133,6 +135,18 @@ async fn headers_must_be_complete_in_five_seconds() {
     );
     let took = start.elapsed();
     assert!(took > Duration::from_millis(4500) && took < Duration::from_secs(8), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_connection_that_has_asked_may_rest_before_it_asks_again() {
+    let node = Node::start(&[]).await;
+    let mut raw = Raw::dial(node.http).await;
+    for _ in 0..2 {
+        raw.write(b"HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        let head = raw.head().await;
+        assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+        sleep(Duration::from_millis(5500)).await;
+    }
 }
 
 #[tokio::test]
