@@ -27,10 +27,14 @@ export class Server {
   #child;
   #log = [];
 
-  /** `env` overrides keys of nearcast.toml; `http` fixes the address so that clients can come back to it. */
-  static async start({ env = {}, http } = {}) {
+  /**
+   * `env` overrides keys of nearcast.toml, or of `--dev` if that is asked for; `http` fixes the address so that clients
+   * can come back to it.
+   */
+  static async start({ env = {}, http, dev = false } = {}) {
     const server = new Server();
-    await server.#spawn(http ? { ...env, NEARCAST_LISTEN__HTTP: http } : env);
+    const mode = dev ? ["--dev"] : ["--config", configPath];
+    await server.#spawn(mode, http ? { ...env, NEARCAST_LISTEN__HTTP: http } : env);
     return server;
   }
 
@@ -86,8 +90,8 @@ export class Server {
     this.#checkLog();
   }
 
-  async #spawn(env) {
-    this.#child = spawn(binary, ["serve", "--config", configPath, "--print-addresses"], {
+  async #spawn(mode, env) {
+    this.#child = spawn(binary, ["serve", ...mode, "--print-addresses"], {
       env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
