@@ -36,7 +36,9 @@ export async function crowd(t, codec, server, size) {
     const proxy = n % 6 === 0 ? await Proxy.start(t, server.port) : undefined;
     const url = proxy?.url ?? server.url;
     const person = await connected(t, codec, url, { minReconnectDelay: 1, maxReconnectDelay: 20 });
-    return { ...person, proxy, listeners: [] };
+    const ends = [];
+    person.client.on("connecting", ({ code, reason }) => ends.push(`${code} ${reason}`));
+    return { ...person, proxy, listeners: [], ends };
   }));
 }
 
