@@ -26,6 +26,7 @@ use crate::telemetry::TransportMetrics;
 use crate::transport::{Format, Received, Transport, Turn};
 
 /// What a connection's client agreed on in the handshake.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of its own of a transport")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreement {
     /// Name of the transport in metrics and logs.
@@ -34,6 +35,8 @@ pub(crate) struct Agreement {
     pub(crate) native_ping: bool,
     /// The transport's own close does not reach the client's SDK.
     pub(crate) pushes_end: bool,
+    /// It has datagrams, for clients that ask for them.
+    pub(crate) extras: bool,
 }
 
 /// Serves a client until its connection ends, and leaves nothing of it behind.
@@ -354,6 +357,7 @@ impl Node {
             encoding: agreement.format.encoding(),
             native_ping: agreement.native_ping,
             pushes_end: agreement.pushes_end,
+            extras: agreement.extras,
             random: u64::from_le_bytes(spread.try_into().expect("8 bytes")),
         }
     }
@@ -365,6 +369,7 @@ impl Node {
             Note::Unsubscribed { code } => self.metrics.unsubscribed(code),
             Note::Recovered(recovered) => self.metrics.recovered(recovered),
             Note::Conflated(count) => self.metrics.conflated(count),
+            Note::DatagramDropped(dropped) => self.metrics.datagram_dropped(dropped.name()),
             Note::FixDropped => self.metrics.fix_dropped(),
         }
     }

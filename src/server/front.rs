@@ -171,7 +171,8 @@ fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -
             return text(StatusCode::TOO_MANY_REQUESTS, "connection rate limit");
         }
     };
-    let agreement = Agreement { transport: "websocket", format, native_ping, pushes_end: false };
+    let agreement =
+        Agreement { transport: "websocket", format, native_ping, pushes_end: false, extras: false };
     if agreed.set(Upgrade { agreement, admitted }).is_err() {
         return text(StatusCode::BAD_REQUEST, "a second upgrade on one connection");
     }

@@ -58,6 +58,7 @@ async fn open(shared: &Shared, request: Request) -> Option<(WebTransport, Agreem
         format: request.format(),
         native_ping: false,
         pushes_end: true,
+        extras: true,
     };
     let most = shared.options.webtransport.message_size_limit;
     let accepted = request.accept(most, shared.node.metrics.migrations());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::geo::Dropped;
 use crate::base::{ClientId, Moment, SubId, limits};
 use crate::channel::{
     AreaSource, Channel, ClientDetails, Delivery, Fix, GeoOptions, HistoryPage, HistoryQuery,
@@ -61,6 +62,8 @@ pub(crate) enum Note {
     Conflated(usize),
     /// A fix that came without an id was wrong.
     FixDropped,
+    /// A datagram counted for nothing.
+    DatagramDropped(Dropped),
 }
 
 impl Actions {

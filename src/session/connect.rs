@@ -209,6 +209,7 @@ impl Session {
                 .collect(),
             ping: u32::try_from(ping).unwrap_or(u32::MAX),
             pong: ping > 0,
+            data: self.extras_told(),
             ..ConnectResult::default()
         };
         self.reply(connecting.id, Reply { connect: Some(result), ..Reply::default() }, actions);

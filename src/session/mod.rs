@@ -11,6 +11,7 @@
 mod action;
 mod answer;
 mod connect;
+mod extras;
 mod geo;
 mod join;
 mod mail;
@@ -47,6 +48,7 @@ pub(crate) use options::{PersonalChannel, SessionOptions};
 
 use answer::Expected;
 use connect::Connecting;
+use extras::Extras;
 use geo::Whereabouts;
 use subscription::Subscriptions;
 use timer::Timers;
@@ -64,6 +66,7 @@ pub(crate) struct Context {
 }
 
 /// What is fixed when a session is made.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of its own of a transport")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) session: SessionId,
@@ -73,6 +76,8 @@ pub(crate) struct Origin {
     pub(crate) native_ping: bool,
     /// The transport's own close does not reach the SDK: a push tells it why the connection ends.
     pub(crate) pushes_end: bool,
+    /// The transport has datagrams, for clients that ask for them.
+    pub(crate) extras: bool,
     /// Spreads the first pings of many sessions.
     pub(crate) random: u64,
 }
@@ -97,6 +102,7 @@ pub(crate) struct Session {
     timers: Timers,
     /// Numeric ids of channels in pushes are of no use to this SDK.
     refuses_numbers: bool,
+    extras: Extras,
     /// Of a session that uses geography.
     whereabouts: Option<Box<Whereabouts>>,
     /// What the token allows of geography.
@@ -137,6 +143,7 @@ impl Session {
             doom: None,
             timers,
             refuses_numbers: false,
+            extras: Extras::default(),
             whereabouts: None,
             bounds: None,
         }

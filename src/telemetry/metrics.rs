@@ -28,6 +28,7 @@ pub(crate) struct Metrics {
     ignored: IntCounterVec,
     webhooks: IntCounterVec,
     fixes_dropped: IntCounter,
+    datagrams_dropped: IntCounterVec,
     fences_dropped: IntCounter,
     deliveries: IntCounter,
     publish_to_write: Histogram,
@@ -97,10 +98,8 @@ impl Metrics {
                 "Fixes, or stays in fences, that did not count",
             ),
             fixes_dropped: total("geo_fixes_dropped", "Fixes without a reply that were wrong"),
-            fences_dropped: total(
-                "geo_fence_results_dropped",
-                "Results of fences that had no room",
-            ),
+            datagrams_dropped: by("reason", "geo_datagrams_dropped", "Datagrams without effect"),
+            fences_dropped: total("geo_fence_results_dropped", "Results of fences without room"),
             deliveries: total("node_deliveries", "Pushes put into mailboxes"),
             publish_to_write: register(&registry, reached),
             panics: total("node_connection_panics", "Connections ended by a fault of ours"),
@@ -210,6 +209,10 @@ impl Metrics {
 
     pub(crate) fn fix_dropped(&self) {
         self.fixes_dropped.inc();
+    }
+
+    pub(crate) fn datagram_dropped(&self, reason: &'static str) {
+        self.datagrams_dropped.with_label_values(&[reason]).inc();
     }
 
     pub(crate) fn fence_dropped(&self) {

@@ -36,5 +36,6 @@ mod time;
 mod tls;
 mod webhook;
 mod webtransport;
+mod webtransport_datagrams;
 mod webtransport_hostile;
 mod webtransport_raw;

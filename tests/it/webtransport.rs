@@ -10,7 +10,6 @@ use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use crate::client::Client;
-use crate::geo_events::{near, view};
 use crate::node::{Node, Settings, token};
 use crate::time::{now, within};
 
@@ -23,9 +22,9 @@ pub(crate) async fn start(settings: Settings<'_>) -> Node {
 }
 
 /// A client that speaks JSON.
-struct Session {
+pub(crate) struct Session {
     _endpoint: Endpoint<endpoint_side::Client>,
-    connection: Connection,
+    pub(crate) connection: Connection,
     send: SendStream,
     receive: RecvStream,
     /// What was read and not looked at yet.
@@ -59,7 +58,7 @@ async fn dial(
 }
 
 impl Session {
-    async fn open(node: &Node) -> Session {
+    pub(crate) async fn open(node: &Node) -> Session {
         Session::open_at(node, PATH).await
     }
 
@@ -72,11 +71,11 @@ impl Session {
         Session { _endpoint: endpoint, connection, send, receive, read, inbox, last_id: 0 }
     }
 
-    async fn connect(node: &Node) -> Session {
+    pub(crate) async fn connect(node: &Node) -> Session {
         Session::connect_as(node, json!({})).await
     }
 
-    async fn connect_as(node: &Node, connect: Value) -> Session {
+    pub(crate) async fn connect_as(node: &Node, connect: Value) -> Session {
         let mut session = Session::open(node).await;
         let reply = session.ask(json!({"connect": connect})).await;
         assert!(reply["connect"]["client"].is_string(), "{reply}");
@@ -94,7 +93,7 @@ impl Session {
         self.last_id
     }
 
-    async fn ask(&mut self, command: Value) -> Value {
+    pub(crate) async fn ask(&mut self, command: Value) -> Value {
         let id = self.command(command).await;
         loop {
             let message = self.line().await.unwrap();
@@ -112,7 +111,7 @@ impl Session {
         }
     }
 
-    async fn publication(&mut self) -> Value {
+    pub(crate) async fn publication(&mut self) -> Value {
         let message = self.message().await;
         let data = message["push"]["pub"]["data"].clone();
         assert!(!data.is_null(), "no publication: {message}");
@@ -329,45 +328,4 @@ async fn a_drain_says_goodbye() {
     assert_eq!(node.exit_code().await, Some(0));
     // A handshake that waits does not hold it up.
     assert!(start.elapsed() < std::time::Duration::from_secs(4));
-}
-
-#[tokio::test]
-async fn fixes_come_by_datagram() {
-    let listen = [("listen.webtransport", "127.0.0.1:0")];
-    let node = Node::start_with(crate::geo_events::FILE, &listen).await;
-    let mut watcher = Client::connect(&node).await;
-    view(&mut watcher, "drivers:city", near(52.0, 13.0, 5000.0)).await;
-    let mut session = Session::connect(&node).await;
-    let follow = json!({"follow": "me", "radius_m": 500});
-    let subscribe = json!({"subscribe": {"channel": "alerts:city", "data": follow}});
-    assert!(session.ask(subscribe).await["subscribe"].is_object());
-    let fix = |lat: f64, time: u64| json!({"lat": lat, "lng": 13.0, "time_ms": time});
-    let object = |lat: f64, time: u64| {
-        let mut fix = fix(lat, time);
-        fix["channel"] = "drivers:city".into();
-        fix["key"] = "d1".into();
-        fix
-    };
-    let say = |fix: &Value| session.connection.send_datagram(fix.to_string()).unwrap();
-    say(&object(52.001, 2000));
-    assert_eq!(watcher.publication().await["lat"], 52.001);
-    // The later one counts, whichever comes last.
-    say(&object(52.003, 1000));
-    say(&object(52.002, 3000));
-    assert_eq!(watcher.publication().await["lat"], 52.002);
-    say(&json!({"lat": 91}));
-    say(&json!("nonsense"));
-    node.wait_for_metric("nearcast_geo_fixes_dropped", 2).await;
-    // The area that follows the session is where it was last, and not where an older fix was.
-    say(&fix(52.5, 9000));
-    say(&fix(48.0, 8000));
-    say(&json!({"lat": 92}));
-    node.wait_for_metric("nearcast_geo_fixes_dropped", 3).await;
-    // A request waits for those before it.
-    session.ask(json!({"history": {"channel": "alerts:city", "limit": 0}})).await;
-    for (lat, n) in [(48.0, 1), (52.5, 2)] {
-        let data = json!({"lat": lat, "lng": 13.0, "n": n});
-        node.api("publish", &json!({"channel": "alerts:city", "data": data})).await;
-    }
-    assert_eq!(session.publication().await["n"], 2);
 }

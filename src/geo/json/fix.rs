@@ -33,13 +33,26 @@ pub(crate) struct FixSpec {
 const MEMBERS: [&str; 6] = ["key", "accuracy_m", "speed_mps", "heading_deg", "time_ms", "tags"];
 /// Longest time that a device may say, the year 9999.
 const TIME_MS: usize = 253_402_300_799_999;
+/// The last number up to which JavaScript counts exactly.
+const SEQUENCE: usize = (1 << 53) - 1;
 const METRES: f64 = 40_100_000.0;
 
 impl FixSpec {
     /// A fix of a call: nothing in it is unknown.
     pub(crate) fn parse(data: &[u8]) -> Result<Self, GeoError> {
+        Self::with(data, None).map(|(fix, _)| fix)
+    }
+
+    /// A fix with its place among others, `seq`, which it must have.
+    pub(crate) fn in_sequence(data: &[u8]) -> Result<(Self, u64), GeoError> {
+        let (fix, seq) = Self::with(data, Some("seq"))?;
+        Ok((fix, seq.ok_or_else(|| GeoError::new("seq", "missing"))?))
+    }
+
+    fn with(data: &[u8], sequence: Option<&str>) -> Result<(Self, Option<u64>), GeoError> {
         let members = Members::object(data).map_err(|fault| fault.within("data"))?;
         let mut known = vec!["channel", "lat", "lng"];
+        known.extend(sequence);
         known.extend(MEMBERS);
         known.push("data");
         if let Some(name) = members.names().find(|name| !known.contains(name)) {
@@ -50,7 +63,9 @@ impl FixSpec {
         let fields = Fields::any(&value)?;
         let point = fields.point("lat", "lng")?;
         let channel = fields.text("channel")?.map(str::to_owned);
-        Ok(Self { channel, ..read(&fields, point, own_data(&members)?.unwrap_or_default())? })
+        let seq = sequence.map(|name| fields.count(name, (0, SEQUENCE))).transpose()?.flatten();
+        let data = own_data(&members)?.unwrap_or_default();
+        Ok((Self { channel, ..read(&fields, point, data)? }, seq.map(|seq| seq as u64)))
     }
 
     /// A fix that is published: an object whose place is in the fields that the namespace names,

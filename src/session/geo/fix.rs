@@ -45,18 +45,14 @@ impl Session {
         }
     }
 
-    /// A fix by datagram, as by `send`; one that comes before the session is open counts for nothing.
-    pub(crate) fn handle_datagram(&mut self, data: &Bytes, now: Now, actions: &mut Actions) {
-        if self.is_open() {
-            self.handle_send(data, now, actions);
-        }
-    }
-
     /// Moves the session, and the object of the fix's channel, if it names one.
     fn take_fix(&mut self, data: &Bytes, now: Now) -> Result<Request, Failure> {
         crate::protocol::is_json(data)
             .map_err(|fault| ErrorCode::BadRequest.because(format_args!("data: {fault}")))?;
-        let mut spec = FixSpec::parse(data)?;
+        self.locate(FixSpec::parse(data)?, now)
+    }
+
+    pub(super) fn locate(&mut self, mut spec: FixSpec, now: Now) -> Result<Request, Failure> {
         let at = spec.point;
         self.check_place(&at)?;
         let time = spec.time_ms.map(|time| device_time(UnixMillis(time), now));
@@ -241,10 +237,12 @@ impl Session {
         self.whereabouts.get_or_insert_default()
     }
 
-    /// What connect data say of the device: `device`, its name, and `position`, where it is. They
-    /// are the application's, so what has another form is its own.
+    /// What connect data say of the device: `device`, its name, and `position`, where it is; and what
+    /// the client asks of its transport. They are the application's, so what has another form is its
+    /// own.
     pub(in crate::session) fn take_device(&mut self, data: &Bytes) -> Result<(), ClientError> {
         let Some(data) = json::parse(data).ok().filter(Value::is_object) else { return Ok(()) };
+        self.take_extras(&data)?;
         if let Some(device) = data["device"].as_str() {
             let device = device.chars().take(limits::DEVICE_CHARACTERS).collect();
             self.whereabouts_mut().device = device;

@@ -2,6 +2,7 @@
 //! `geo.*`.
 
 mod backlog;
+mod datagram;
 mod fix;
 mod objects;
 mod rpc;
@@ -9,6 +10,7 @@ mod subscribe;
 mod viewing;
 
 pub(super) use backlog::Telling;
+pub(crate) use datagram::Dropped;
 pub(super) use objects::map_page;
 pub(crate) use objects::{error_of, object_list};
 pub(super) use rpc::Call;
@@ -20,6 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::base::{Moment, UnixMillis};
 use crate::channel::Channel;
 use crate::geo::Point;
+use datagram::Sequences;
 
 /// What a session that uses geography keeps besides its subscriptions.
 #[derive(Debug, Default)]
@@ -34,6 +37,8 @@ pub(super) struct Whereabouts {
     device: String,
     /// When that was, where the fix said it.
     position_time: Option<UnixMillis>,
+    /// What came by datagram.
+    datagrams: Sequences,
     /// The last centre in each channel that limits how fast they may travel. Where there are too
     /// many the oldest is forgotten: a client that connects anew begins anew as well.
     centers: BTreeMap<(Channel, Way), (Point, Moment)>,

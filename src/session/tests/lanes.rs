@@ -183,6 +183,7 @@ impl Node {
             encoding,
             native_ping: false,
             pushes_end: false,
+            extras: false,
             random: 0,
         };
         Client {

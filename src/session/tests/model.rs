@@ -158,6 +158,7 @@ impl Client {
             encoding,
             native_ping: false,
             pushes_end: false,
+            extras: false,
             random: 512,
         };
         Self::with_origin(context, origin, now)

@@ -31,6 +31,7 @@ fn the_first_ping_comes_between_half_the_interval_and_the_whole() {
             encoding: Encoding::Protobuf,
             native_ping: false,
             pushes_end: false,
+            extras: false,
             random,
         };
         let now = Now { moment: Moment(5), unix: later(0) };
@@ -87,6 +88,7 @@ fn a_transport_that_pings_by_itself_gets_no_empty_replies() {
         encoding: Encoding::Json,
         native_ping: true,
         pushes_end: false,
+        extras: false,
         random: 0,
     };
     let now = Now { moment: Moment(5), unix: later(0) };
