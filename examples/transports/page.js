@@ -99,7 +99,7 @@ class Panel {
       // The SDK asks before each attempt. With the position, events that were missed are recovered where we are now.
       getData: async () => {
         await findNode().catch(() => {});
-        return { device: title, position: walk.place() };
+        return { device: title, position: walk.place(), webtransport: { datagrams: true } };
       },
       token: node.token ?? "",
       websocket: hearing(WebSocket, (socket) => this.#openedSocket(socket)),
@@ -190,7 +190,8 @@ class Panel {
       this.client.send(fix).catch(() => {});
     } else if (this.#datagrams?.writer.desiredSize > 0) {
       this.datagrams += 1;
-      this.#datagrams.writer.write(new TextEncoder().encode(JSON.stringify(fix))).catch(() => {});
+      const numbered = JSON.stringify({ ...fix, seq: this.fixes });
+      this.#datagrams.writer.write(new TextEncoder().encode(numbered)).catch(() => {});
     }
   }
 
