@@ -5,7 +5,7 @@ mod api;
 mod websocket;
 
 pub(crate) use api::{ApiClient, ApiError};
-pub(crate) use websocket::{CallError, Client, ConnectError, Target, address};
+pub(crate) use websocket::{CallError, Client, ConnectError, Target};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -73,7 +73,7 @@ impl Served {
         let listening = ServerOptions {
             http,
             admin: None,
-            quic: None,
+            quic: http,
             api,
             shutdown_spread: Duration::ZERO,
             ..ServerOptions::default()
@@ -96,6 +96,14 @@ impl Served {
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}/connection/websocket", self.http)
+    }
+
+    /// Where WebTransport is served, and the SHA-256 of its certificate.
+    pub(crate) fn webtransport(&self) -> (String, String) {
+        let addresses = self.server.addresses();
+        let address = addresses.webtransport.unwrap();
+        let hash = addresses.certificate_sha256.clone().unwrap();
+        (format!("https://{address}/connection/webtransport"), hash)
     }
 
     pub(crate) fn api(&self) -> String {

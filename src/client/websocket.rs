@@ -310,7 +310,7 @@ async fn shake_hands(target: &Target) -> Result<WebSocketStream<TcpStream>, Conn
 }
 
 /// Host and port of a `ws://` URL.
-pub(crate) fn address(url: &str) -> Result<(String, u16), &'static str> {
+fn address(url: &str) -> Result<(String, u16), &'static str> {
     let uri: Uri = url.parse().map_err(|_invalid| "not a URL")?;
     match uri.scheme_str() {
         Some("ws") => {}

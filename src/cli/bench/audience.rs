@@ -8,15 +8,14 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::dial::{Link, Speech};
-use super::scan::{self, Heard};
-use crate::base::{Encoding, Moment};
+use super::scan::Heard;
+use super::wire::{Reading, Writing};
+use crate::base::Moment;
 use crate::clock::Clock;
-use crate::protocol::ping;
 
 /// Counts what a run's connections send and receive.
 pub(super) trait Ear {
@@ -58,6 +57,7 @@ pub(super) struct Audience<E> {
     /// Why the first one that is gone went.
     first_end: RefCell<Option<String>>,
     scratch: RefCell<Vec<u8>>,
+    speech: Speech,
     pong: Vec<u8>,
 }
 
@@ -69,7 +69,8 @@ impl<E: Ear + 'static> Audience<E> {
             changed: Notify::new(),
             first_end: RefCell::new(None),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES]),
-            pong: pong(speech),
+            speech,
+            pong: speech.pong(),
         })
     }
 
@@ -79,13 +80,12 @@ impl<E: Ear + 'static> Audience<E> {
         link: Link,
         memory: E::Memory,
         tasks: &mut JoinSet<()>,
-    ) -> Rc<OwnedWriteHalf> {
-        let Link { stream, unread } = link;
-        let (read, write) = stream.into_split();
-        let write = Rc::new(write);
+    ) -> Rc<RefCell<Writing>> {
+        let Link { reading, writing, unread } = link;
+        let write = Rc::new(RefCell::new(writing));
         let (audience, answers) = (self.clone(), write.clone());
         tasks.spawn_local(async move {
-            let why = audience.listen(read, &answers, unread, memory).await;
+            let why = audience.listen(reading, &answers, unread, memory).await;
             audience.first_end.borrow_mut().get_or_insert(why);
             audience.ear.borrow_mut().close();
             audience.changed.notify_one();
@@ -100,8 +100,8 @@ impl<E: Ear + 'static> Audience<E> {
     /// Listens until the connection ends; why it did.
     async fn listen(
         &self,
-        mut stream: OwnedReadHalf,
-        answers: &OwnedWriteHalf,
+        mut stream: Reading,
+        answers: &RefCell<Writing>,
         mut unread: Vec<u8>,
         mut memory: E::Memory,
     ) -> String {
@@ -154,7 +154,7 @@ impl<E: Ear + 'static> Audience<E> {
         let mut ear = self.ear.borrow_mut();
         let complete = ear.complete();
         let mut pinged = false;
-        while let Some(heard) = scan::next(bytes) {
+        while let Some(heard) = self.speech.next(bytes) {
             match heard {
                 Heard::Messages(messages) => ear.hear(messages, memory, now)?,
                 Heard::Ping => pinged = true,
@@ -170,21 +170,10 @@ impl<E: Ear + 'static> Audience<E> {
         Ok(pinged)
     }
 
-    fn answer_ping(&self, stream: &OwnedWriteHalf) {
+    fn answer_ping(&self, stream: &RefCell<Writing>) {
         // A few bytes fit whenever the client has written nothing else; where they do not, the
         // server closes the connection and the report tells.
-        drop(stream.try_write(&self.pong));
-    }
-}
-
-/// The answer to a server's ping as a frame; empty where nobody pings.
-pub(super) fn pong(speech: Speech) -> Vec<u8> {
-    match speech {
-        Speech::Protocol(Encoding::Json) => scan::client_frame(scan::TEXT, &ping(Encoding::Json)),
-        Speech::Protocol(Encoding::Protobuf) => {
-            scan::client_frame(scan::BINARY, &ping(Encoding::Protobuf))
-        }
-        Speech::WebSocket | Speech::Tcp => Vec::new(),
+        drop(stream.borrow_mut().try_write(&self.pong));
     }
 }
 

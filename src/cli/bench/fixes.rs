@@ -4,20 +4,21 @@
 mod city;
 mod course;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
-use tokio::net::tcp::OwnedWriteHalf;
 use tokio::task::{JoinSet, LocalSet};
 
 use super::audience::Audience;
-use super::dial::{Dialer, Role, Speech, command_frame};
+use super::dial::{Dialer, Role, Speech};
 use super::pace::{self, PaceArgs};
 use super::process::usages;
 use super::report::{FixesReport, finish};
+use super::wire::Writing;
 use super::{BenchError, ServerArgs};
 use crate::base::Encoding;
 use crate::cli::backend::BackendArgs;
@@ -84,7 +85,7 @@ pub(super) fn run(arguments: &FixesArgs) -> Outcome {
     let FixesArgs { server, load, backend } = arguments;
     let measured = on_this_thread(LocalSet::new().run_until(async {
         let dialer = Dialer::new(server).await?;
-        let Speech::Protocol(encoding) = dialer.speech else {
+        let Some(encoding) = dialer.speech.encoding() else {
             let why = "fixes are of the protocol, not of plain WebSockets";
             return Err(BenchError::Url(server.url.clone(), why));
         };
@@ -140,7 +141,7 @@ async fn measure(
     pace::keep(&audience, &load.pace, async |numbers| {
         numbers.iter().try_for_each(|&number| {
             let (mover, place) = city.step(number);
-            send(&streams[mover], &frame(encoding, &load.channel, number, mover, &place))
+            send(&streams[mover], &frame(dialer.speech, &load.channel, number, mover, &place))
         })
     })
     .await?;
@@ -153,15 +154,15 @@ async fn measure(
 }
 
 /// A mover has few fixes under way, so that the kernel takes each whole.
-fn send(stream: &Rc<OwnedWriteHalf>, frame: &[u8]) -> Result<(), BenchError> {
-    match stream.try_write(frame) {
+fn send(stream: &Rc<RefCell<Writing>>, frame: &[u8]) -> Result<(), BenchError> {
+    match stream.borrow_mut().try_write(frame) {
         Ok(written) if written == frame.len() => Ok(()),
         Ok(_) => Err(BenchError::Publisher("the server reads too slowly".to_owned())),
         Err(fault) => Err(BenchError::Publisher(fault.to_string())),
     }
 }
 
-fn frame(encoding: Encoding, channel: &str, number: u64, mover: usize, place: &str) -> Vec<u8> {
+fn frame(speech: Speech, channel: &str, number: u64, mover: usize, place: &str) -> Vec<u8> {
     let publish = PublishRequest {
         channel: channel.to_owned(),
         key: format!("mover-{mover}"),
@@ -169,7 +170,7 @@ fn frame(encoding: Encoding, channel: &str, number: u64, mover: usize, place: &s
         ..PublishRequest::default()
     };
     let id = u32::try_from(number % u64::from(u32::MAX)).unwrap_or(0) + 1;
-    command_frame(encoding, &[Command { id, publish: Some(publish), ..Command::default() }])
+    speech.commands(&[Command { id, publish: Some(publish), ..Command::default() }])
 }
 
 /// After the last answer.

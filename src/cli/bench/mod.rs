@@ -13,12 +13,16 @@ mod report;
 mod scan;
 mod source;
 mod tally;
+mod trust;
+mod webtransport;
+mod wire;
 
 use clap::{Args, Subcommand};
 
 use super::Outcome;
 use super::secret::Secret;
 use crate::client::ApiError;
+use trust::Fingerprint;
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum BenchCommand {
@@ -36,12 +40,15 @@ pub(super) enum BenchCommand {
 #[expect(clippy::struct_excessive_bools, reason = "each is one documented flag")]
 #[derive(Clone, Debug, Args)]
 struct ServerArgs {
-    /// The server's WebSocket
+    /// The server's WebSocket, ws:// or wss://, or its WebTransport, https://
     #[arg(long, env = "NEARCAST_URL", default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
     /// Connection token of every session
     #[arg(long, env = "NEARCAST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
+    /// Take only the certificate that has this SHA-256, in hexadecimal; without it any
+    #[arg(long, value_name = "HEX")]
+    certificate_sha256: Option<Fingerprint>,
     /// Speak Protobuf rather than JSON
     #[arg(long, conflicts_with = "plain")]
     protobuf: bool,

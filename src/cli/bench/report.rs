@@ -58,6 +58,9 @@ pub(super) struct FanOutReport {
     /// From publishing to receiving.
     #[serde(flatten)]
     latency: Percentiles,
+    /// From publishing to the last subscriber's having it.
+    to_last_p50_us: f64,
+    to_last_p99_us: f64,
     missing: u64,
     gaps: u64,
     repeats: u64,
@@ -86,6 +89,7 @@ impl FanOutReport {
         first_end: Option<String>,
     ) -> Self {
         let seconds = elapsed.as_secs_f64();
+        let to_last = Percentiles::of(&sums.to_last);
         let server = before.0.zip(after.0).map(|(before, after)| {
             let cpu = after.cpu.saturating_sub(before.cpu);
             ServerUsage {
@@ -105,6 +109,8 @@ impl FanOutReport {
             deliveries: sums.deliveries,
             deliveries_per_s: float(sums.deliveries) / seconds,
             latency: Percentiles::of(&sums.latency),
+            to_last_p50_us: to_last.p50_us,
+            to_last_p99_us: to_last.p99_us,
             missing: sums.missing,
             gaps: sums.gaps,
             repeats: sums.repeats,
@@ -131,7 +137,7 @@ impl Report for FanOutReport {
     fn text(&self) -> String {
         let mut text = format!(
             "{} subscribers, {} bytes, {:.1} s\npublications {} ({:.1}/s), deliveries {} ({:.0}/s)\n\
-             latency {}\n",
+             latency {}; to the last subscriber p50 {:.2} ms, p99 {:.2} ms\n",
             self.subscribers,
             self.bytes,
             self.elapsed_s,
@@ -140,6 +146,8 @@ impl Report for FanOutReport {
             self.deliveries,
             self.deliveries_per_s,
             self.latency,
+            self.to_last_p50_us / 1000.0,
+            self.to_last_p99_us / 1000.0,
         );
         if let Some(server) = &self.server {
             line(

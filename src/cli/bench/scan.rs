@@ -1,8 +1,10 @@
-//! Reads a server's WebSocket frames just far enough to count them: where they end, and the
-//! sequence numbers inside. Protobuf carries the published JSON as it is, so one scan does for both
+//! Reads a server's frames just far enough to count them: where they end, and the sequence numbers
+//! inside. Protobuf carries the published JSON as it is, so one scan does for both
 //! encodings.
 
 use memchr::memmem::Finder;
+
+use crate::base::Encoding;
 
 /// What a frame from the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub(super) enum Heard<'a> {
     Nothing,
 }
 
-/// Takes the first whole frame off `bytes`; `None` where it is not there yet. Servers do not mask.
+/// Takes the first whole WebSocket frame off `bytes`; `None` where it is not there yet. Servers do not mask.
 pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Option<Heard<'a>> {
     let (&[first, second], rest) = bytes.split_first_chunk()?;
     let (length, rest) = match second & 0x7F {
@@ -41,6 +43,31 @@ pub(super) fn next<'a>(bytes: &mut &'a [u8]) -> Option<Heard<'a>> {
             None => Heard::Closed(1005, b""),
         },
         _ => Heard::Nothing,
+    })
+}
+
+/// Takes the first whole message off the `bytes` of a WebTransport stream.
+pub(super) fn next_on_stream<'a>(encoding: Encoding, bytes: &mut &'a [u8]) -> Option<Heard<'a>> {
+    let end = match encoding {
+        Encoding::Json => memchr::memchr(b'\n', bytes)? + 1,
+        Encoding::Protobuf => {
+            let (mut length, mut digits) = (0, 0);
+            loop {
+                let byte = *bytes.get(digits)?;
+                length |= usize::from(byte & 0x7F).checked_shl(7 * u32::try_from(digits).ok()?)?;
+                digits += 1;
+                if byte & 0x80 == 0 {
+                    break digits.checked_add(length)?;
+                }
+            }
+        }
+    };
+    let (message, rest) = bytes.split_at_checked(end)?;
+    *bytes = rest;
+    Some(match message.trim_ascii_end() {
+        b"{}" | [0] => Heard::Ping,
+        b"" => Heard::Nothing,
+        _ => Heard::Messages(message),
     })
 }
 

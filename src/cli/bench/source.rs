@@ -5,14 +5,13 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::AsyncReadExt;
 use tokio::task::JoinSet;
 
 use super::BenchError;
-use super::audience::pong;
-use super::dial::{Link, Speech, command_frame};
+use super::dial::{Link, Speech};
 use super::scan::{self, Heard};
+use super::wire::{Reading, Writing};
 use crate::base::{Encoding, limits};
 use crate::client::ApiClient;
 use crate::protocol::{Command, PublishRequest, decode_replies};
@@ -29,7 +28,7 @@ pub(super) struct Source {
 #[derive(Debug)]
 enum Route {
     Api(Box<ApiClient>),
-    Connection { write: OwnedWriteHalf, speech: Speech, heard: Rc<Replies>, _reader: JoinSet<()> },
+    Connection { write: Writing, speech: Speech, heard: Rc<Replies>, _reader: JoinSet<()> },
 }
 
 /// What the publisher's connection said.
@@ -46,12 +45,12 @@ impl Source {
 
     /// Over a connection of the same kind as the subscribers'; within a `LocalSet`.
     pub(super) fn connection(link: Link, speech: Speech, channel: &str, bytes: usize) -> Self {
-        let (read, write) = link.stream.into_split();
+        let Link { reading, writing: write, unread } = link;
         let heard = Rc::new(Replies::default());
         let mut reader = JoinSet::new();
         let replies = heard.clone();
         reader.spawn_local(async move {
-            let why = replies.read(read, link.unread, speech).await;
+            let why = replies.read(reading, unread, speech).await;
             replies.fault.borrow_mut().get_or_insert(why);
         });
         Self::new(Route::Connection { write, speech, heard, _reader: reader }, channel, bytes)
@@ -79,13 +78,13 @@ impl Source {
                 }
                 self.frames.clear();
                 if heard.pinged.take() {
-                    self.frames.extend_from_slice(&pong(*speech));
+                    self.frames.extend_from_slice(&speech.pong());
                 }
                 for &number in numbers {
                     let frame = frame(*speech, &self.channel, number, self.bytes);
                     self.frames.extend_from_slice(&frame);
                 }
-                let written = write.write_all(&self.frames).await;
+                let written = write.send(&self.frames).await;
                 written.map_err(|fault| ended(fault.to_string()))?;
             }
         }
@@ -97,7 +96,7 @@ impl Source {
 fn frame(speech: Speech, channel: &str, number: u64, bytes: usize) -> Vec<u8> {
     let data = scan::data(number, bytes);
     match speech {
-        Speech::Protocol(encoding) => {
+        Speech::Protocol(_) | Speech::Stream(_) => {
             let publish = PublishRequest {
                 channel: channel.to_owned(),
                 data: Bytes::from(data),
@@ -105,7 +104,7 @@ fn frame(speech: Speech, channel: &str, number: u64, bytes: usize) -> Vec<u8> {
             };
             // Ids may come again: replies are only looked at for errors.
             let id = u32::try_from(number % u64::from(u32::MAX)).unwrap_or(0) + 1;
-            command_frame(encoding, &[Command { id, publish: Some(publish), ..Command::default() }])
+            speech.commands(&[Command { id, publish: Some(publish), ..Command::default() }])
         }
         Speech::WebSocket => {
             scan::client_frame(scan::TEXT, push(channel, number, &data).as_bytes())
@@ -126,10 +125,10 @@ fn push(channel: &str, number: u64, data: &str) -> String {
 
 impl Replies {
     /// Reads until the connection ends or a publication is refused; why.
-    async fn read(&self, mut read: OwnedReadHalf, mut unread: Vec<u8>, speech: Speech) -> String {
+    async fn read(&self, mut read: Reading, mut unread: Vec<u8>, speech: Speech) -> String {
         loop {
             let mut bytes = &unread[..];
-            while let Some(heard) = scan::next(&mut bytes) {
+            while let Some(heard) = speech.next(&mut bytes) {
                 if let Err(why) = self.hear(&heard, speech) {
                     return why;
                 }
@@ -153,7 +152,7 @@ impl Replies {
                 return Err(format!("{} ({code})", String::from_utf8_lossy(reason)));
             }
             Heard::Messages(messages) => {
-                if let Speech::Protocol(encoding) = speech {
+                if let Some(encoding) = speech.encoding() {
                     answers(encoding, messages)?;
                 }
             }

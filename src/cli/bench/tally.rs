@@ -27,6 +27,7 @@ pub(super) struct Tally {
     repeats: u64,
     closed: u64,
     latency: Histogram<u64>,
+    to_last: Histogram<u64>,
     scan: Sequences,
 }
 
@@ -47,6 +48,8 @@ pub(super) struct Sums {
     pub(super) closed: u64,
     /// Nanoseconds.
     pub(super) latency: Histogram<u64>,
+    /// Nanoseconds from a publication to the last subscriber's having it.
+    pub(super) to_last: Histogram<u64>,
 }
 
 impl Tally {
@@ -63,6 +66,7 @@ impl Tally {
             repeats: 0,
             closed: 0,
             latency: histogram(),
+            to_last: histogram(),
             scan: Sequences::new(),
         }
     }
@@ -83,8 +87,12 @@ impl Tally {
         if number >= self.complete {
             let slot = self.slot(number);
             slot.received += 1;
-            let waited = now.since(slot.sent).as_nanos();
-            self.latency.saturating_record(u64::try_from(waited).unwrap_or(u64::MAX));
+            let (sent, received) = (slot.sent, slot.received);
+            let waited = u64::try_from(now.since(sent).as_nanos()).unwrap_or(u64::MAX);
+            self.latency.saturating_record(waited);
+            if received == self.subscribers {
+                self.to_last.saturating_record(waited);
+            }
             self.advance();
         }
         number + 1
@@ -99,6 +107,7 @@ impl Tally {
             repeats: self.repeats,
             closed: self.closed,
             latency: self.latency.clone(),
+            to_last: self.to_last.clone(),
         }
     }
 
@@ -201,6 +210,7 @@ mod tests {
             prop_assert_eq!(sums.missing, sums.sent * subscribers as u64 - sums.deliveries);
             prop_assert_eq!((sums.gaps, sums.repeats), (0, 0));
             prop_assert_eq!(sums.latency.len(), sums.deliveries);
+            prop_assert_eq!(sums.to_last.len(), slowest);
         }
     }
 

@@ -55,6 +55,24 @@ async fn everybody_hears_everything_once() {
 }
 
 #[tokio::test]
+async fn everybody_hears_everything_over_webtransport() {
+    let served = Served::open().await;
+    let (url, hash) = served.webtransport();
+    for more in [&["--protobuf"][..], &["--certificate-sha256", &hash]] {
+        let words = ["--url", &url, "--subscribers", "3", "--rate", "max", "--seconds", "1"];
+        let report = measured(&[&words[..], &["--window", "8"], more].concat()).await.unwrap();
+        let published = report["publications"].as_u64().unwrap();
+        assert!(published > 8, "{report}");
+        assert_eq!(report["deliveries"], published * 3);
+    }
+    let other = "0".repeat(64);
+    measured(&["--url", &url, "--certificate-sha256", &other]).await.unwrap_err();
+    let elsewhere = url.replace("connection", "elsewhere");
+    let refused = measured(&["--url", &elsewhere]).await.unwrap_err().to_string();
+    assert!(refused.ends_with(" was refused: status 404"), "{refused}");
+}
+
+#[tokio::test]
 async fn the_floor_delivers_the_same() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -132,6 +150,8 @@ fn refuses_arguments_that_make_no_sense() {
         &["--window", "4097"],
         &["--plain", "--protobuf"],
         &["--plain", "--through-api"],
+        &["--certificate-sha256", "ab"],
+        &["--certificate-sha256", &"x".repeat(64)],
     ] {
         assert!(fan_out(words).is_err(), "{words:?}");
     }

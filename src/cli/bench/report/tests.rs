@@ -44,12 +44,12 @@ fn shows_a_fan_out() {
     expect![[r#"
         2 subscribers, 200 bytes, 2.0 s
         publications 2 (1.0/s), deliveries 4 (2/s)
-        latency p50 2.00 ms, p99 4.00 ms, max 4.00 ms
+        latency p50 2.00 ms, p99 4.00 ms, max 4.00 ms; to the last subscriber p50 2.00 ms, p99 4.00 ms
         server 10000.00 µs of CPU per delivery, 0.02 cores, 4 KiB of memory
         this program 0.25 cores
         every subscriber received every publication once and in order"#]]
     .assert_eq(&report.text());
-    expect![[r#"{"subscribers":2,"bytes":200,"rate":1.0,"window":4,"elapsed_s":2.0,"publications":2,"publications_per_s":1.0,"deliveries":4,"deliveries_per_s":2.0,"p50_us":2000.895,"p99_us":4001.791,"max_us":4001.791,"missing":0,"gaps":0,"repeats":0,"closed":0,"server_cpu_us_per_delivery":10000.0,"server_cores":0.02,"server_rss_bytes":4096,"bench_cores":0.25}"#]]
+    expect![[r#"{"subscribers":2,"bytes":200,"rate":1.0,"window":4,"elapsed_s":2.0,"publications":2,"publications_per_s":1.0,"deliveries":4,"deliveries_per_s":2.0,"p50_us":2000.895,"p99_us":4001.791,"max_us":4001.791,"to_last_p50_us":2000.895,"to_last_p99_us":4001.791,"missing":0,"gaps":0,"repeats":0,"closed":0,"server_cpu_us_per_delivery":10000.0,"server_cores":0.02,"server_rss_bytes":4096,"bench_cores":0.25}"#]]
         .assert_eq(&serde_json::to_string(&report).unwrap());
 }
 

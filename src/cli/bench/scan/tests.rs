@@ -4,7 +4,6 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Encoding;
 use crate::protocol::{Publication, PushBody, PushTarget, encode_push_body, push_head};
 
 fn frames(mut bytes: &[u8]) -> (Vec<Heard<'_>>, usize) {
@@ -29,6 +28,31 @@ fn data_has_the_size_that_was_asked_for() {
         assert_eq!(data(1_234, bytes).len(), bytes.max(21));
         crate::protocol::is_json(data(u64::MAX, bytes).as_bytes()).unwrap();
     }
+}
+
+#[test]
+fn cuts_messages_out_of_a_stream_however_it_comes() {
+    for encoding in [Encoding::Json, Encoding::Protobuf] {
+        let end: &[u8] = if encoding == Encoding::Json { b"\n" } else { b"" };
+        let ping: &[u8] = if encoding == Encoding::Json { b"{}" } else { &[0] };
+        let message = [&push(encoding, 7, 200)[..], end].concat();
+        let stream = [&message[..], ping, end, &message].concat();
+        for cut in 0..=stream.len() {
+            let mut heard = Vec::new();
+            let mut rest = &stream[..cut];
+            while let Some(one) = next_on_stream(encoding, &mut rest) {
+                heard.push(one);
+            }
+            let unread = [rest, &stream[cut..]].concat();
+            let mut rest = &unread[..];
+            while let Some(one) = next_on_stream(encoding, &mut rest) {
+                heard.push(one);
+            }
+            let expected = [Heard::Messages(&message), Heard::Ping, Heard::Messages(&message)];
+            assert_eq!((&heard[..], rest), (&expected[..], &b""[..]), "cut at {cut}");
+        }
+    }
+    assert_eq!(next_on_stream(Encoding::Protobuf, &mut &[0xFF; 20][..]), None);
 }
 
 #[test]
