@@ -203,8 +203,8 @@ pub(crate) const VIEWER_STAYS: usize = FENCE_STAYS / 2;
 pub(crate) const LANE_OBJECTS: usize = 4_000_000;
 pub(crate) const LANE_OBJECT_CHANNELS: usize = 65_536;
 /// Objects at which a lane looks in one go for areas that follow somebody and for lists of the
-/// nearest that have to be filled, about 0.4 ms; and how long it does other things in between.
-pub(crate) const LANE_LOOKS: usize = 16_384;
+/// nearest that have to be filled, 6 ms or more; and how long it does other things in between.
+pub(crate) const LANE_LOOKS: usize = 250_000;
 pub(crate) const LOOKS_PAUSE: Duration = Duration::from_millis(1);
 /// Objects that expire in one turn of a lane, about 1 ms where nobody looks.
 pub(crate) const EXPIRY_PORTION: usize = 16_384;

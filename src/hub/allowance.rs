@@ -58,9 +58,9 @@ fn looks(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// A look takes a processor about 25 ns with a filter, and 150 where its caches are others': a tenth of
-/// a lane's time, or somewhat more than half.
-const NANOS_A_LOOK: u64 = 250;
+/// A look takes a processor about 25 ns with a filter, and up to 150 where its caches are others': a
+/// quarter of a lane's time where it has one to itself.
+const NANOS_A_LOOK: u64 = 100;
 
 #[cfg(test)]
 mod tests {

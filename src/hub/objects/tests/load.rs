@@ -34,6 +34,34 @@ impl Town {
     }
 }
 
+/// What ordinary lists and areas that follow ask of a lane is done in its turn, however much comes at
+/// once: nobody is told of a list that is shorter than it should be.
+#[test]
+fn what_many_subscribers_see_is_whole_while_a_thousand_fixes_come_at_once() {
+    let mut town = town();
+    let mut seed = 7_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        f64::from(u32::try_from(seed >> 33).unwrap()) / f64::from(u32::MAX >> 1)
+    };
+    for number in 0..400 {
+        town.at(&format!("o{number}"), 52.0 + 0.1 * random(), 13.0 + 0.1 * random());
+    }
+    for session in 0..40 {
+        let to = point(52.0 + 0.1 * random(), 13.0 + 0.1 * random());
+        town.look(session, nearest(1 + usize::try_from(session % 5).unwrap(), to));
+    }
+    for session in 40..80 {
+        let key = format!("o{session}");
+        town.look(session, AreaSource::FollowObject { object: object(&key), radius: Metres(20e3) });
+        town.follow(session, &key);
+    }
+    for number in 0..1000 {
+        town.at(&format!("o{}", number % 400), 52.0 + 0.1 * random(), 13.0 + 0.1 * random());
+        assert!(!town.puts_off(), "after {number} fixes");
+    }
+}
+
 /// Two that mirror one another are as far by the square of the chord, but not always by the
 /// distance as it is rounded.
 #[test]
