@@ -264,6 +264,8 @@ impl WebTransport {
             drop(self.connect.send.finish());
             // Closing the connection now would overtake the capsule.
             self.phase = poll_fn(|cx| self.connect.poll_end(cx)).await;
+            // So would it with what a browser has still to tell its page.
+            drop(timeout(TELL_TIME, self.connection.closed()).await);
         }
     }
 
@@ -368,6 +370,8 @@ const BAD_REQUEST: u16 = 3501;
 const CONNECT_READ_BYTES: usize = 512;
 /// What a page needs to dispatch what it has read.
 const DISPATCH_TIME: Duration = Duration::from_millis(100);
+/// What a browser needs to tell its page why the session has ended.
+const TELL_TIME: Duration = Duration::from_millis(150);
 /// How long the goodbye waits for what was queued before it, and then for that to be heard.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(400);
 
