@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::node::Node;
@@ -145,7 +145,8 @@ async fn a_connection_that_has_asked_may_rest_before_it_asks_again() {
         raw.write(b"HEAD /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
         let head = raw.head().await;
         assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
-        sleep(Duration::from_millis(5500)).await;
+        let end = timeout(Duration::from_millis(5500), raw.stream.readable()).await;
+        assert!(end.is_err(), "the server hung up");
     }
 }
 
