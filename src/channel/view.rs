@@ -78,6 +78,25 @@ pub(crate) struct View {
     pub(crate) options: Arc<GeoOptions>,
 }
 
+impl View {
+    /// Everything in an area, told as it is.
+    pub(crate) fn of(area: AreaSource, options: Arc<GeoOptions>) -> Self {
+        Self {
+            area,
+            within: None,
+            detect: None,
+            dwell: None,
+            hysteresis: None,
+            approach: None,
+            limit: None,
+            distance: false,
+            filter: None,
+            centers: Centers::default(),
+            options,
+        }
+    }
+}
+
 /// A fence of the server's on an object channel.
 #[derive(Clone, Debug)]
 pub(crate) struct Fence {
@@ -93,6 +112,23 @@ pub(crate) struct Fence {
     pub(crate) publish: Option<Channel>,
     /// The address to which they are sent.
     pub(crate) webhook: Option<Arc<str>>,
+}
+
+impl Fence {
+    /// Tells these transitions, to nobody yet.
+    pub(crate) fn of(name: &str, area: AreaSource, detect: Detect) -> Self {
+        Self {
+            name: name.into(),
+            area,
+            detect,
+            dwell: None,
+            hysteresis: None,
+            approach: None,
+            filter: None,
+            publish: None,
+            webhook: None,
+        }
+    }
 }
 
 impl AreaSource {

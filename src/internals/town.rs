@@ -9,8 +9,8 @@ use bytes::Bytes;
 use super::{Shape, Spot};
 use crate::base::{Encoding, Moment, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{
-    AreaSource, Centers, Channel, Delivery, Event, EventKind, Fence, Fix, GeoKind, GeoOptions,
-    Mail, Publication, PushBody, View,
+    AreaSource, Channel, Delivery, Event, EventKind, Fence, Fix, GeoKind, GeoOptions, Mail,
+    Publication, PushBody, View,
 };
 use crate::geo::{Metres, Transition};
 use crate::hub::{Encoder, Input, Join, Lane, Mailbox, ObjectAct, Step};
@@ -60,19 +60,7 @@ impl Town {
 
     /// Adds a subscription, each of a session of its own.
     pub fn watch(&mut self, number: u64, shape: &Shape) {
-        let view = View {
-            area: AreaSource::Fixed(shape.0.clone()),
-            within: None,
-            detect: None,
-            dwell: None,
-            hysteresis: None,
-            approach: None,
-            limit: None,
-            distance: false,
-            filter: None,
-            centers: Centers::default(),
-            options: self.options.clone(),
-        };
+        let view = View::of(AreaSource::Fixed(shape.0.clone()), self.options.clone());
         let join = Join {
             channel: self.channel.clone(),
             session: SessionId(number),
@@ -86,17 +74,9 @@ impl Town {
 
     /// Adds a fence of the server's.
     pub fn fence(&mut self, number: u64, shape: &Shape) {
-        let fence = Fence {
-            name: number.to_string().into(),
-            area: AreaSource::Fixed(shape.0.clone()),
-            detect: [Transition::Enter, Transition::Exit].into_iter().collect(),
-            dwell: None,
-            hysteresis: None,
-            approach: None,
-            filter: None,
-            publish: None,
-            webhook: None,
-        };
+        let area = AreaSource::Fixed(shape.0.clone());
+        let detect = [Transition::Enter, Transition::Exit].into_iter().collect();
+        let fence = Fence::of(&number.to_string(), area, detect);
         let act = ObjectAct::SetFence { fence: Arc::new(fence), options: self.options.clone() };
         self.apply(Input::Objects { channel: self.channel.clone(), act });
     }

@@ -13,17 +13,7 @@ fn detect(names: &str) -> Detect {
 }
 
 fn fence(name: &str, area: AreaSource, told: &str) -> Fence {
-    Fence {
-        name: name.into(),
-        area,
-        detect: detect(told),
-        dwell: None,
-        hysteresis: None,
-        approach: None,
-        filter: None,
-        publish: None,
-        webhook: None,
-    }
+    Fence::of(name, area, detect(told))
 }
 
 fn bbox(west: f64, east: f64, south: f64, north: f64) -> AreaSource {

@@ -209,17 +209,8 @@ fn the_servers_fences_have_a_share_that_subscriptions_cannot_take() {
     }
     let refused = town.join(u64::MAX, view);
     assert_eq!(seen(&refused), ["refused: area: 1000 objects in it, at most 0"]);
-    let fence = Fence {
-        name: "shop".into(),
-        area: circle(52.0, 13.0, 1000.0),
-        detect: [Transition::Enter].into_iter().collect(),
-        dwell: None,
-        hysteresis: None,
-        approach: None,
-        filter: None,
-        publish: None,
-        webhook: None,
-    };
+    let detect = [Transition::Enter].into_iter().collect();
+    let fence = Fence::of("shop", circle(52.0, 13.0, 1000.0), detect);
     let options = town.options.clone();
     town.act(ObjectAct::SetFence { fence: Arc::new(fence), options });
     assert_eq!(town.lane.take_outputs().len(), many);

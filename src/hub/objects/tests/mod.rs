@@ -112,19 +112,7 @@ impl Town {
     }
 
     fn view(&self, area: AreaSource) -> View {
-        View {
-            area,
-            within: None,
-            detect: None,
-            dwell: None,
-            hysteresis: None,
-            approach: None,
-            limit: None,
-            distance: false,
-            filter: None,
-            centers: Centers::default(),
-            options: self.options.clone(),
-        }
+        View::of(area, self.options.clone())
     }
 
     fn join(&mut self, session: u64, view: View) -> Pile {
