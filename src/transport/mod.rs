@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 mod origins;
 pub(crate) mod websocket;
@@ -79,6 +79,23 @@ pub(crate) trait Transport: Send {
     fn close(&mut self, code: u16, reason: &str) -> impl Future<Output = ()> + Send;
 
     fn peer(&self) -> SocketAddr;
+}
+
+/// Digests what was read before; what is left of it.
+fn resume<T>(
+    mut rest: Box<Bytes>,
+    digest: impl FnOnce(&mut &[u8]) -> T,
+) -> (T, Option<Box<Bytes>>) {
+    let mut input: &[u8] = &rest;
+    let digested = digest(&mut input);
+    let left = input.len();
+    rest.advance(rest.len() - left);
+    (digested, (left > 0).then_some(rest))
+}
+
+/// What was read too far; nothing while there is none, as in idle connections.
+fn boxed(rest: Bytes) -> Option<Box<Bytes>> {
+    (!rest.is_empty()).then(|| Box::new(rest))
 }
 
 /// Whether a URL's query has this pair.

@@ -12,11 +12,11 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::base::limits::READ_BYTES;
-use crate::transport::{Format, Received, Transport, Turn};
+use crate::transport::{Format, Received, Transport, Turn, boxed, resume};
 
 mod frame;
 mod handshake;
@@ -91,13 +91,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(mut rest) = self.rest.take() {
-            let mut input: &[u8] = &rest;
-            let received = self.digest(&mut input);
-            let left = input.len();
-            if left > 0 && self.phase == Phase::Open {
-                rest.advance(rest.len() - left);
-                self.rest = Some(rest);
+        if let Some(rest) = self.rest.take() {
+            let (received, rest) = resume(rest, |input| self.digest(input));
+            if self.phase == Phase::Open {
+                self.rest = rest;
             }
             if let Some(received) = received {
                 return Poll::Ready(received);
@@ -214,10 +211,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WebSocket<S> {
             }
         }
     }
-}
-
-fn boxed(rest: Bytes) -> Option<Box<Bytes>> {
-    (!rest.is_empty()).then(|| Box::new(rest))
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {

@@ -117,11 +117,11 @@ fn take<'a>(input: &mut &'a [u8], count: usize) -> &'a [u8] {
     taken
 }
 
-/// Our control stream: its type and the settings that browsers look for. Chromium and Firefox know
+/// A control stream of either side: its type and the settings that browsers look for. Chromium and Firefox know
 /// WebTransport's draft 2 by `ENABLE_WEBTRANSPORT`, Safari and newer Chromium draft 7 by
 /// `WEBTRANSPORT_MAX_SESSIONS`; both want datagrams and extended CONNECT. QPACK has no dynamic table
 /// here, so no stream of its own either.
-pub(super) fn control_stream() -> Vec<u8> {
+pub(crate) fn control_stream() -> Vec<u8> {
     let settings = Settings::builder()
         .qpack_max_table_capacity(VarInt::from_u32(0))
         .qpack_blocked_streams(VarInt::from_u32(0))

@@ -13,7 +13,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use tokio::io::ReadBuf;
 use tokio::time::{sleep, timeout};
@@ -22,7 +22,7 @@ use wtransport_proto::error::ErrorCode;
 
 use crate::base::limits;
 use crate::telemetry::Migrations;
-use crate::transport::{Format, Received, Transport, Turn};
+use crate::transport::{Format, Received, Transport, Turn, boxed, resume};
 
 mod handshake;
 mod http3;
@@ -32,6 +32,7 @@ mod outgoing;
 mod tests;
 
 pub(crate) use handshake::{Request, Status};
+pub(crate) use http3::control_stream;
 
 use http3::{CLOSE, DATA, HEADERS, Records};
 use incoming::{Incoming, Violation};
@@ -148,13 +149,10 @@ impl Connect {
 
 impl WebTransport {
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Received> {
-        if let Some(mut rest) = self.rest.take() {
-            let mut input: &[u8] = &rest;
-            let received = self.digest(&mut input);
-            let left = input.len();
-            if left > 0 && self.phase == Phase::Open {
-                rest.advance(rest.len() - left);
-                self.rest = Some(rest);
+        if let Some(rest) = self.rest.take() {
+            let (received, rest) = resume(rest, |input| self.digest(input));
+            if self.phase == Phase::Open {
+                self.rest = rest;
             }
             if let Some(received) = received {
                 return Poll::Ready(received);
@@ -181,8 +179,8 @@ impl WebTransport {
         }
         self.notice_migration();
         let received = self.digest(&mut input);
-        if self.phase == Phase::Open && !input.is_empty() {
-            self.rest = Some(Box::new(Bytes::copy_from_slice(input)));
+        if self.phase == Phase::Open {
+            self.rest = boxed(Bytes::copy_from_slice(input));
         }
         Poll::Ready(received)
     }
