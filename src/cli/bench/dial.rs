@@ -11,14 +11,14 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use hyper::Uri;
 use rustls::pki_types::ServerName;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, split};
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::scan::{self, Heard};
 use super::webtransport::{Fault, Sessions};
-use super::wire::{self, Reading, Writing};
+use super::wire::{Reading, Writing};
 use super::{BenchError, ServerArgs, trust};
 use crate::base::{Encoding, limits};
 use crate::cli::secret::Secret;
@@ -266,11 +266,16 @@ impl Dialer {
     async fn connect(&self, number: usize) -> Result<(Reading, Writing), BenchError> {
         let failed = |source| BenchError::Connect { number, source };
         match &self.way {
-            Way::Tcp => Ok(wire::tcp(self.connect_tcp(number).await.map_err(failed)?)),
+            Way::Tcp => {
+                let stream = self.connect_tcp(number).await.map_err(failed)?;
+                let (read, write) = stream.into_split();
+                Ok((Box::new(read), Writing::new(write)))
+            }
             Way::Tls(connector, name) => {
                 let stream = self.connect_tcp(number).await.map_err(failed)?;
                 let stream = connector.connect(name.clone(), stream).await.map_err(failed)?;
-                Ok(wire::tls(stream))
+                let (read, write) = split(stream);
+                Ok((Box::new(read), Writing::new(write)))
             }
             // A server may count by address.
             Way::WebTransport(sessions) => {

@@ -67,17 +67,55 @@ pub(super) struct FanOutReport {
     closed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_end: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    server: Option<ServerUsage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_cpu_us_per_delivery: Option<f64>,
+    #[serde(flatten)]
+    machine: Machine,
+}
+
+/// What a run took of the machine; of the server where its process is known.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Machine {
+    #[serde(skip)]
+    server_cpu: Option<Duration>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_cores: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_rss_bytes: Option<u64>,
     /// Of this program: near 1 it may itself be what limits the server.
     bench_cores: f64,
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-struct ServerUsage {
-    server_cpu_us_per_delivery: f64,
-    server_cores: f64,
-    server_rss_bytes: u64,
+impl Machine {
+    fn between((before, after): (Usages, Usages), elapsed: Duration) -> Self {
+        let spent = |before: Usage, after: Usage| after.cpu.saturating_sub(before.cpu);
+        let cores = |cpu: Duration| cpu.as_secs_f64() / elapsed.as_secs_f64();
+        let server_cpu = before.0.zip(after.0).map(|(before, after)| spent(before, after));
+        Self {
+            server_cpu,
+            server_cores: server_cpu.map(cores),
+            server_rss_bytes: before.0.and(after.0).map(|after| after.rss_bytes),
+            bench_cores: cores(spent(before.1, after.1)),
+        }
+    }
+
+    /// Microseconds of the server's CPU for each of so many.
+    fn server_us_each(&self, count: u64) -> Option<f64> {
+        self.server_cpu.map(|cpu| ratio(micros(cpu), count))
+    }
+
+    /// `each` is CPU per `what`.
+    fn write(&self, text: &mut String, each: Option<f64>, what: &str) {
+        let server = each.zip(self.server_cores).zip(self.server_rss_bytes);
+        if let Some(((each, cores), bytes)) = server {
+            let kib = bytes / 1024;
+            let words = format_args!(
+                "server {each:.2} µs of CPU per {what}, {cores:.2} cores, {kib} KiB of memory"
+            );
+            line(text, words);
+        }
+        line(text, format_args!("this program {:.2} cores", self.bench_cores));
+    }
 }
 
 impl FanOutReport {
@@ -85,19 +123,12 @@ impl FanOutReport {
         load: &LoadArgs,
         sums: &Sums,
         elapsed: Duration,
-        (before, after): (Usages, Usages),
+        usages: (Usages, Usages),
         first_end: Option<String>,
     ) -> Self {
         let seconds = elapsed.as_secs_f64();
         let to_last = Percentiles::of(&sums.to_last);
-        let server = before.0.zip(after.0).map(|(before, after)| {
-            let cpu = after.cpu.saturating_sub(before.cpu);
-            ServerUsage {
-                server_cpu_us_per_delivery: ratio(micros(cpu), sums.deliveries),
-                server_cores: cpu.as_secs_f64() / seconds,
-                server_rss_bytes: after.rss_bytes,
-            }
-        });
+        let machine = Machine::between(usages, elapsed);
         Self {
             subscribers: load.subscribers,
             bytes: load.bytes,
@@ -116,8 +147,8 @@ impl FanOutReport {
             repeats: sums.repeats,
             closed: sums.closed,
             first_end,
-            server,
-            bench_cores: after.1.cpu.saturating_sub(before.1.cpu).as_secs_f64() / seconds,
+            server_cpu_us_per_delivery: machine.server_us_each(sums.deliveries),
+            machine,
         }
     }
 }
@@ -149,32 +180,16 @@ impl Report for FanOutReport {
             self.to_last_p50_us / 1000.0,
             self.to_last_p99_us / 1000.0,
         );
-        if let Some(server) = &self.server {
-            line(
-                &mut text,
-                format_args!(
-                    "server {:.2} µs of CPU per delivery, {:.2} cores, {} KiB of memory",
-                    server.server_cpu_us_per_delivery,
-                    server.server_cores,
-                    server.server_rss_bytes / 1024,
-                ),
-            );
-        }
-        line(&mut text, format_args!("this program {:.2} cores", self.bench_cores));
+        self.machine.write(&mut text, self.server_cpu_us_per_delivery, "delivery");
         if self.is_sound() {
             text.push_str("every subscriber received every publication once and in order");
             return text;
         }
-        line(
-            &mut text,
-            format_args!(
-                "NOT SOUND: {} missing, {} gaps, {} repeats, {} connections closed",
-                self.missing, self.gaps, self.repeats, self.closed,
-            ),
+        let faults = format_args!(
+            "{} missing, {} gaps, {} repeats, {} connections closed",
+            self.missing, self.gaps, self.repeats, self.closed,
         );
-        if let Some(why) = &self.first_end {
-            line(&mut text, format_args!("the first that ended: {why}"));
-        }
+        blame(&mut text, faults, self.first_end.as_deref());
         text
     }
 }
@@ -288,6 +303,14 @@ pub(super) fn finish<R: Report>(
         print(&report.text());
     }
     if report.is_sound() { Outcome::Done } else { Outcome::Failed }
+}
+
+/// Says what was not as it should be, and why the first connection ended.
+fn blame(text: &mut String, faults: fmt::Arguments<'_>, first_end: Option<&str>) {
+    line(text, format_args!("NOT SOUND: {faults}"));
+    if let Some(why) = first_end {
+        line(text, format_args!("the first that ended: {why}"));
+    }
 }
 
 fn line(text: &mut String, words: fmt::Arguments<'_>) {

@@ -6,16 +6,15 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, EndpointConfig, RecvStream, SendStream, TokioRuntime};
+use quinn::{Endpoint, EndpointConfig, RecvStream, TokioRuntime};
 use wtransport_proto::frame::{Frame, FrameKind};
 use wtransport_proto::headers::Headers;
 use wtransport_proto::session::SessionRequest;
-use wtransport_proto::settings::Settings;
-use wtransport_proto::varint::VarInt;
 
 use super::trust::{self, Fingerprint};
 use super::wire::{Reading, Writing};
 use crate::base::limits;
+use crate::transport::webtransport::control_stream;
 
 /// Opens sessions, each on a QUIC connection and a socket of its own.
 #[derive(Debug)]
@@ -24,15 +23,6 @@ pub(super) struct Sessions {
     host: String,
     request: SessionRequest,
     config: quinn::ClientConfig,
-}
-
-/// A session's stream, and what would end the session if it were dropped.
-#[derive(Debug)]
-pub(super) struct Session {
-    pub(super) stream: SendStream,
-    _control: SendStream,
-    _connect: (SendStream, RecvStream),
-    _connection: Connection,
 }
 
 /// Why there is no session.
@@ -77,7 +67,8 @@ impl Sessions {
         control.write_all(&control_stream()).await?;
         let mut connect = connection.open_bi().await?;
         let mut request = Vec::new();
-        put(&mut request, &self.request.headers().generate_frame());
+        let headers = self.request.headers().generate_frame();
+        headers.write(&mut request).expect("a vector takes every byte");
         connect.0.write_all(&request).await?;
         let status = read_status(&mut connect.1).await?;
         if !status.starts_with('2') {
@@ -85,9 +76,8 @@ impl Sessions {
         }
         let (mut send, receive) = connection.open_bi().await?;
         send.write_all(SESSION_STREAM).await?;
-        let session =
-            Session { stream: send, _control: control, _connect: connect, _connection: connection };
-        Ok((Reading::WebTransport(receive), Writing::WebTransport(Box::new(session))))
+        let writing = Writing::new(send).keeping((control, connect, connection));
+        Ok((Box::new(receive), writing))
     }
 
     /// Each session has a socket of its own, as clients do: what one reads late makes no other lose.
@@ -121,24 +111,6 @@ async fn read_status(stream: &mut RecvStream) -> Result<String, Fault> {
         let headers = Headers::with_frame(&frame).map_err(|_undecoded| invalid())?;
         return Ok(headers.get(":status").ok_or_else(invalid)?.to_owned());
     }
-}
-
-fn control_stream() -> Vec<u8> {
-    let settings = Settings::builder()
-        .qpack_max_table_capacity(VarInt::from_u32(0))
-        .qpack_blocked_streams(VarInt::from_u32(0))
-        .enable_connect_protocol()
-        .enable_h3_datagrams()
-        .enable_webtransport()
-        .webtransport_max_sessions(VarInt::from_u32(1))
-        .build();
-    let mut bytes = vec![0];
-    put(&mut bytes, &settings.generate_frame());
-    bytes
-}
-
-fn put(bytes: &mut Vec<u8>, frame: &Frame<'_>) {
-    frame.write(bytes).expect("a vector takes every byte");
 }
 
 /// What a session's stream begins with: its kind, and the session's id, which is the first stream's

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::{Percentiles, Report, float, line, micros, ratio};
+use super::{Machine, Percentiles, Report, blame, float, line};
 use crate::cli::bench::fixes::{CityArgs, Sums};
 use crate::cli::bench::process::Usages;
 
@@ -30,10 +30,10 @@ pub(in crate::cli::bench) struct FixesReport {
     closed: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_end: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", flatten)]
-    server: Option<ServerCost>,
-    /// Of this program: near 1 it may itself be what limits the server.
-    bench_cores: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_cpu_us_per_fix: Option<f64>,
+    #[serde(flatten)]
+    machine: Machine,
 }
 
 /// Times are from sending the fix.
@@ -42,13 +42,6 @@ struct Heard {
     count: u64,
     #[serde(flatten)]
     latency: Percentiles,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-struct ServerCost {
-    server_cpu_us_per_fix: f64,
-    server_cores: f64,
-    server_rss_bytes: u64,
 }
 
 impl Heard {
@@ -62,18 +55,11 @@ impl FixesReport {
         load: &CityArgs,
         sums: &Sums,
         elapsed: Duration,
-        (before, after): (Usages, Usages),
+        usages: (Usages, Usages),
         first_end: Option<String>,
     ) -> Self {
         let seconds = elapsed.as_secs_f64();
-        let server = before.0.zip(after.0).map(|(before, after)| {
-            let cpu = after.cpu.saturating_sub(before.cpu);
-            ServerCost {
-                server_cpu_us_per_fix: ratio(micros(cpu), sums.answered),
-                server_cores: cpu.as_secs_f64() / seconds,
-                server_rss_bytes: after.rss_bytes,
-            }
-        });
+        let machine = Machine::between(usages, elapsed);
         Self {
             movers: load.movers,
             fences: load.fences,
@@ -88,8 +74,8 @@ impl FixesReport {
             told: Heard::of(&sums.told),
             closed: sums.closed,
             first_end,
-            server,
-            bench_cores: after.1.cpu.saturating_sub(before.1.cpu).as_secs_f64() / seconds,
+            server_cpu_us_per_fix: machine.server_us_each(sums.answered),
+            machine,
         }
     }
 }
@@ -108,32 +94,16 @@ impl Report for FixesReport {
         for (who, heard) in [("watchers received", self.watched), ("fences told", self.told)] {
             line(&mut text, format_args!("{who} {}: {}", heard.count, heard.latency));
         }
-        if let Some(server) = &self.server {
-            line(
-                &mut text,
-                format_args!(
-                    "server {:.2} µs of CPU per fix, {:.2} cores, {} KiB of memory",
-                    server.server_cpu_us_per_fix,
-                    server.server_cores,
-                    server.server_rss_bytes / 1024,
-                ),
-            );
-        }
-        line(&mut text, format_args!("this program {:.2} cores", self.bench_cores));
+        self.machine.write(&mut text, self.server_cpu_us_per_fix, "fix");
         if self.is_sound() {
             text.push_str("every fix was accepted");
             return text;
         }
-        line(
-            &mut text,
-            format_args!(
-                "NOT SOUND: {} fixes unanswered, {} connections closed",
-                self.unanswered, self.closed,
-            ),
+        let faults = format_args!(
+            "{} fixes unanswered, {} connections closed",
+            self.unanswered, self.closed,
         );
-        if let Some(why) = &self.first_end {
-            line(&mut text, format_args!("the first that ended: {why}"));
-        }
+        blame(&mut text, faults, self.first_end.as_deref());
         text
     }
 }
