@@ -18,7 +18,7 @@ use tracing::{Instrument, debug, debug_span, error};
 use super::Node;
 use super::mailbox::{Mailbox, Overflow};
 use super::requests::{Asker, Requests};
-use crate::base::{Encoding, Moment, Now, limits};
+use crate::base::{Encoding, Moment, Now, SubId, limits};
 use crate::channel::Mail;
 use crate::protocol::Disconnect;
 use crate::session::{Actions, Answer, Note, Origin, Session};
@@ -35,7 +35,7 @@ pub(crate) struct Agreement {
     pub(crate) native_ping: bool,
     /// The transport's own close does not reach the client's SDK.
     pub(crate) pushes_end: bool,
-    /// It has datagrams, for clients that ask for them.
+    /// It has datagrams and streams for each row of messages, for clients that ask.
     pub(crate) extras: bool,
 }
 
@@ -70,6 +70,8 @@ enum Step {
     Received(Received),
     /// What was queued is written, and there was so much of it that other things had to wait.
     Room,
+    /// The stream of a subscription ended before its time.
+    Lost(SubId),
     /// The session has more to tell and there is room for it.
     More,
     Mail(Result<(), Overflow>),
@@ -144,7 +146,7 @@ impl<T: Transport> Connection<T> {
     }
 
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
-        let unsent = self.link.queued_bytes();
+        let unsent = self.link.pressure();
         // A reply to one small command may be large: while replies are not read, none is made.
         if unsent < limits::READ_GATE
             && let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker)
@@ -172,6 +174,7 @@ impl<T: Transport> Connection<T> {
                     return Poll::Ready(Step::Received(received));
                 }
                 Poll::Ready(Turn::Flushed) => self.flushed(),
+                Poll::Ready(Turn::Lost { row }) => return Poll::Ready(Step::Lost(SubId(row))),
                 Poll::Pending => break,
             }
             if unsent >= limits::WRITE_HIGH_WATER {
@@ -258,6 +261,7 @@ impl<T: Transport> Connection<T> {
                 self.session.handle_timeout(now, actions);
             }
             Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
+            Step::Lost(sub) => self.session.handle_lost_row(sub, now, actions),
             Step::Room => {}
             Step::More => self.session.handle_room(now, actions),
         }
@@ -268,9 +272,12 @@ impl<T: Transport> Connection<T> {
     fn act(&mut self, actions: &mut Actions) -> Option<End> {
         let (mut messages, before) = (0, self.link.queued_bytes());
         for write in actions.writes() {
-            self.link.queue(write.head, write.body);
+            self.link.queue(write.row.map(|sub| sub.0), write.head, write.body);
             self.oldest = self.oldest.or(write.accepted);
             messages += 1;
+        }
+        for sub in actions.ended_rows.drain(..) {
+            self.link.end_row(sub.0);
         }
         if messages > 0 {
             self.metrics.sent(messages, self.link.queued_bytes() - before);
@@ -309,7 +316,7 @@ impl<T: Transport> Connection<T> {
                 node.metrics.disconnected(disconnect.code);
                 session.say_goodbye(disconnect.clone(), &mut actions);
                 for write in actions.writes() {
-                    link.queue(write.head, write.body);
+                    link.queue(None, write.head, write.body);
                 }
             }
             let (code, reason) =

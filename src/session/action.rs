@@ -21,6 +21,8 @@ use crate::protocol::Disconnect;
 pub(crate) struct Actions {
     heads: Vec<u8>,
     writes: Vec<Written>,
+    /// Subscriptions whose rows of messages end, after the writes.
+    pub(crate) ended_rows: Vec<SubId>,
     /// In the order in which they must be carried out.
     pub(crate) requests: VecDeque<Request>,
     /// A ping of the transport's own is due.
@@ -35,6 +37,7 @@ pub(crate) struct Actions {
 struct Written {
     head: Range<usize>,
     body: Bytes,
+    row: Option<SubId>,
     accepted: Option<Moment>,
 }
 
@@ -43,6 +46,8 @@ struct Written {
 pub(crate) struct Write<'a> {
     pub(crate) head: &'a [u8],
     pub(crate) body: &'a Bytes,
+    /// The subscription in whose row of messages it stands, by itself where the transport can.
+    pub(crate) row: Option<SubId>,
     /// For a publication, when its node took it up.
     pub(crate) accepted: Option<Moment>,
 }
@@ -72,6 +77,7 @@ impl Actions {
         self.writes.iter().map(|written| Write {
             head: &self.heads[written.head.clone()],
             body: &written.body,
+            row: written.row,
             accepted: written.accepted,
         })
     }
@@ -83,27 +89,29 @@ impl Actions {
         }
         self.heads.clear();
         self.writes.clear();
+        self.ended_rows.clear();
         self.requests.clear();
         self.notes.clear();
         self.native_ping = false;
         self.close = None;
     }
 
-    pub(super) fn write(&mut self, message: Bytes) {
-        let end = self.heads.len();
-        self.writes.push(Written { head: end..end, body: message, accepted: None });
+    pub(super) fn write(&mut self, row: Option<SubId>, message: Bytes) {
+        self.write_push(row, message, None, |_| {});
     }
 
     /// A message whose head `head` appends to the buffer that it gets.
     pub(super) fn write_push(
         &mut self,
+        row: Option<SubId>,
         body: Bytes,
         accepted: Option<Moment>,
         head: impl FnOnce(&mut Vec<u8>),
     ) {
         let start = self.heads.len();
         head(&mut self.heads);
-        self.writes.push(Written { head: start..self.heads.len(), body, accepted });
+        let head = start..self.heads.len();
+        self.writes.push(Written { head, body, row, accepted });
     }
 }
 

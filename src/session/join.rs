@@ -13,7 +13,7 @@ use crate::channel::{
 };
 use crate::protocol::{
     self, ClientError, Disconnect, ErrorCode, PushBody, PushTarget, Reply, Subscribe,
-    SubscribeResult, encode_push_body, push_head,
+    SubscribeResult,
 };
 
 impl Session {
@@ -151,14 +151,10 @@ impl Session {
         result: SubscribeResult,
         actions: &mut Actions,
     ) {
-        let encoding = self.origin.encoding;
         let Some(subscription) = self.subscriptions.by_id(sub) else { return };
-        let target = PushTarget::Channel(subscription.channel.as_str());
-        let mut push = |event: &PushBody| {
-            let body = encode_push_body(encoding, event);
-            let bytes = body.len();
-            actions.write_push(body, None, |head| push_head(encoding, &target, bytes, head));
-        };
+        let channel = subscription.channel.clone();
+        let target = PushTarget::Channel(channel.as_str());
+        let mut push = |event: &PushBody| self.push(event, &target, actions);
         push(&PushBody::Subscribe(Subscribe {
             recoverable: result.recoverable,
             epoch: result.epoch,

@@ -68,9 +68,10 @@ impl Session {
         }
         let accepted = body.accepted;
         let bytes = subscription.choose(body);
+        let row = subscription.row(encoding, actions);
         let target = subscription.target();
         let body_bytes = bytes.len();
-        actions.write_push(bytes, Some(accepted), |head| {
+        actions.write_push(row, bytes, Some(accepted), |head| {
             push_head(encoding, &target, body_bytes, head);
         });
     }
@@ -122,6 +123,12 @@ impl Session {
         self.leave(subscription, actions);
     }
 
+    /// The row of a subscription was cut off: what was in it is missed.
+    pub(crate) fn handle_lost_row(&mut self, sub: SubId, now: Now, actions: &mut Actions) {
+        self.push_unsubscribed(sub, UnsubscribeCode::InsufficientState, actions);
+        self.settle(now, actions);
+    }
+
     pub(super) fn push(
         &self,
         event: &protocol::PushBody,
@@ -131,7 +138,7 @@ impl Session {
         let encoding = self.origin.encoding;
         let body = encode_push_body(encoding, event);
         let bytes = body.len();
-        actions.write_push(body, None, |head| push_head(encoding, target, bytes, head));
+        actions.write_push(None, body, None, |head| push_head(encoding, target, bytes, head));
     }
 
     /// Does what the server API asks.

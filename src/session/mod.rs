@@ -34,7 +34,7 @@ use bytes::Bytes;
 
 use crate::access::token::TokenVerifier;
 use crate::access::{GeoBounds, Identity};
-use crate::base::{ClientId, Encoding, Now, SessionId, UnixMillis};
+use crate::base::{ClientId, Encoding, Now, SessionId, SubId, UnixMillis};
 use crate::channel::{Channel, ClientDetails, Namespaces};
 use crate::geo::GeoError;
 use crate::protocol::{
@@ -76,7 +76,7 @@ pub(crate) struct Origin {
     pub(crate) native_ping: bool,
     /// The transport's own close does not reach the SDK: a push tells it why the connection ends.
     pub(crate) pushes_end: bool,
-    /// The transport has datagrams, for clients that ask for them.
+    /// The transport has datagrams and streams for each row of messages, for clients that ask.
     pub(crate) extras: bool,
     /// Spreads the first pings of many sessions.
     pub(crate) random: u64,
@@ -295,7 +295,11 @@ impl Session {
     // === What every command uses ===
 
     fn reply(&self, id: u32, reply: Reply, actions: &mut Actions) {
-        actions.write(encode_reply(self.origin.encoding, &Reply { id, ..reply }));
+        self.reply_in(None, id, reply, actions);
+    }
+
+    fn reply_in(&self, row: Option<SubId>, id: u32, reply: Reply, actions: &mut Actions) {
+        actions.write(row, encode_reply(self.origin.encoding, &Reply { id, ..reply }));
     }
 
     fn fail(&self, id: u32, error: ClientError, actions: &mut Actions) {

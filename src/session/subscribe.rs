@@ -7,7 +7,9 @@ use bytes::Bytes;
 use super::action::{Actions, Answer, Recall, Request};
 use super::answer::Expected;
 use super::geo::{Named, Sight, Viewing, map_page};
-use super::subscription::{JoinAnswer, Joining, LaneSide, Recovery, Side, Subscription, Traits};
+use super::subscription::{
+    JoinAnswer, Joining, LaneSide, Recovery, Row, Side, Subscription, Traits,
+};
 use super::{Failure, Session, wire};
 use crate::access::Request as Permit;
 use crate::access::token::{Operation, SubscribeClaims, TokenError};
@@ -243,6 +245,12 @@ impl Session {
         let delivery =
             Delivery { join_leave: traits.hears, delta: traits.delta, tags: tags.clone(), view };
         let id = self.subscriptions.next_id();
+        let row = match &answer {
+            JoinAnswer::Reply { id, .. } if self.extras.streams => {
+                Some(Row { asked: *id, begun: false })
+            }
+            JoinAnswer::Reply { .. } | JoinAnswer::Connect(_) | JoinAnswer::Push(_) => None,
+        };
         let recall = self.recall(&channel, viewing.as_deref());
         self.subscriptions.add(Subscription {
             id,
@@ -255,6 +263,7 @@ impl Session {
             traits,
             expire_at,
             viewing,
+            row,
             joining: Some(Box::new(Joining {
                 answer: Some(answer),
                 recovery,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::action::Actions;
 use super::geo::Viewing;
-use crate::base::{Moment, Now, SubId, UnixMillis};
+use crate::base::{Encoding, Moment, Now, SubId, UnixMillis};
 use crate::channel::{
     Audience, Channel, ClientDetails, EpochTag, PushBody, RecoveryMode, Since, Start, TagFilter,
 };
-use crate::protocol::PushTarget;
+use crate::protocol::{Push, PushTarget, Reply, encode_reply};
 
 /// One subscription of the session.
 #[derive(Debug)]
@@ -32,8 +33,18 @@ pub(super) struct Subscription {
     pub(super) expire_at: Option<UnixMillis>,
     /// In a geo channel.
     pub(super) viewing: Option<Box<Viewing>>,
+    /// Where the client asked for streams and has subscribed by itself.
+    pub(super) row: Option<Row>,
     /// Present until the client has been told that it is subscribed.
     pub(super) joining: Option<Box<Joining>>,
+}
+
+/// Messages about a subscription that need not wait for those about others.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    /// The client's last subscribe, whose reply comes before what is in the row.
+    pub(super) asked: u32,
+    pub(super) begun: bool,
 }
 
 /// Who asked for a subscription: its pushes of state differ.
@@ -146,6 +157,17 @@ impl Subscription {
         } else {
             PushTarget::Channel(self.channel.as_str())
         }
+    }
+
+    /// The row for what is written about it next; it begins with what it is about.
+    pub(super) fn row(&mut self, encoding: Encoding, actions: &mut Actions) -> Option<SubId> {
+        let row = self.row.as_mut()?;
+        if !std::mem::replace(&mut row.begun, true) {
+            let push = Push { channel: self.channel.as_str().to_owned(), ..Push::default() };
+            let begin = Reply { id: row.asked, push: Some(push), ..Reply::default() };
+            actions.write(Some(self.id), encode_reply(encoding, &begin));
+        }
+        Some(self.id)
     }
 
     pub(super) fn ttl_seconds(&self, now: Now) -> Option<u32> {

@@ -119,7 +119,7 @@ impl Session {
             actions.native_ping = true;
         } else {
             let ping: Bytes = protocol::ping(self.origin.encoding);
-            actions.write(ping);
+            actions.write(None, ping);
         }
     }
 

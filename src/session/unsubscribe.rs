@@ -72,6 +72,9 @@ impl Session {
 
     pub(super) fn drop_join(&mut self, subscription: &Subscription, actions: &mut Actions) {
         let (channel, sub) = (subscription.base().clone(), subscription.id);
+        if subscription.row.is_some_and(|row| row.begun) {
+            actions.ended_rows.push(sub);
+        }
         if let Some(viewing) = &subscription.viewing {
             self.refollow(sub, &channel, Some(viewing.source()), None, actions);
         }

@@ -48,8 +48,13 @@ pub(crate) enum Received {
 #[derive(Debug)]
 pub(crate) enum Turn {
     Received(Received),
-    /// What was queued has been given to the kernel.
+    /// What was queued has been given to the kernel, or is little enough to queue more.
     Flushed,
+    /// The stream of a row ended before its time, since the client did not want it or did not read it:
+    /// what was queued there and not read is lost, and the row has no stream any more.
+    Lost {
+        row: u32,
+    },
 }
 
 /// The one socket of a connection task. Nothing that was read or queued is lost when the caller
@@ -62,14 +67,25 @@ pub(crate) trait Transport: Send {
 
     /// Queues one outgoing message, the concatenation of `head` and `body`, behind those queued
     /// before. `body` is shared with other connections: large ones are kept by reference, small
-    /// ones copied. Never blocks; the caller bounds what it queues by [`Transport::queued_bytes`].
-    fn queue(&mut self, head: &[u8], body: &Bytes);
+    /// ones copied. Never blocks; the caller bounds what it queues by [`Transport::pressure`].
+    /// Messages of one row keep their order, and a transport that can does not let other rows wait for
+    /// them.
+    fn queue(&mut self, row: Option<u32>, head: &[u8], body: &Bytes);
+
+    /// Nothing follows in this row.
+    fn end_row(&mut self, _row: u32) {}
 
     /// Queues a ping of the transport's own.
     fn queue_ping(&mut self);
 
     /// Bytes queued and not yet given to the kernel.
     fn queued_bytes(&self) -> usize;
+
+    /// Of those, the bytes that speak against queueing more: rows that wait by themselves hold some
+    /// for which no other need wait.
+    fn pressure(&self) -> usize {
+        self.queued_bytes()
+    }
 
     /// Forgets what is queued, so that a close can go out at once.
     fn discard_queued(&mut self);

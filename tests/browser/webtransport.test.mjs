@@ -60,6 +60,42 @@ const page = `<!doctype html><meta charset="utf-8"><title>webtransport</title>
     const { closeCode, reason } = await session.closed;
     return { closeCode, reason };
   };
+  /** A session by hand that has a stream for each subscription, of which it reads all but one. */
+  window.divide = async ({ url, hash, token, channels, unread }) => {
+    trust(hash);
+    const session = new WebTransport(url);
+    await session.ready;
+    const heard = { replies: {}, streams: {}, read: {} };
+    window.heard = heard;
+    const lines = async (readable, take) => {
+      const reader = readable.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = "", read; !(read = await reader.read()).done; ) {
+        const all = (rest + read.value).split("\\n");
+        rest = all.pop();
+        for (const line of all) await take(JSON.parse(line));
+      }
+    };
+    const main = await session.createBidirectionalStream();
+    const writer = main.writable.getWriter();
+    const say = (command) => writer.write(new TextEncoder().encode(JSON.stringify(command) + "\\n"));
+    lines(main.readable, (message) => (heard.replies[message.id] = message));
+    say({ id: 1, connect: { token, data: { webtransport: { streams: true } } } });
+    channels.forEach((channel, index) => say({ id: index + 2, subscribe: { channel } }));
+    window.readUnread = new Promise((resolve) => (heard.go = resolve));
+    for await (const stream of session.incomingUnidirectionalStreams) {
+      let channel;
+      lines(stream, async (message) => {
+        if (!channel) {
+          channel = message.push.channel;
+          heard.streams[channel] = message.id;
+          heard.read[channel] = [];
+          if (channel === unread) await window.readUnread;
+          return;
+        }
+        heard.read[channel].push(message.push.pub.data.number);
+      });
+    }
+  };
   window.refused = async ({ url, hash }) => {
     trust(hash);
     const session = new WebTransport(url);
@@ -122,4 +158,28 @@ test("a page learns code and reason of a session's end", async () => {
 
 test("a request elsewhere is refused", async () => {
   assert.equal(await tab.evaluate((options) => window.refused(options), target("/elsewhere")), "WebTransportError");
+});
+
+test("each subscription has a stream, and the one that a page does not read holds up no other", async () => {
+  const token = sign({ sub: "cleo" });
+  const [unread, ...others] = ["stream:slow", "stream:fast", "stream:other"];
+  const channels = [unread, ...others];
+  const options = { ...target(), token, channels, unread };
+  tab.evaluate((options) => void window.divide(options).catch(() => {}), options);
+  await tab.waitForFunction(() => window.heard.replies?.[4]);
+  const filling = "x".repeat(8 << 10);
+  const numbers = Array.from({ length: 100 }, (_, number) => number);
+  for (const number of numbers) {
+    for (const channel of channels) await server.publish(channel, { number, filling });
+  }
+  await tab.waitForFunction(
+    ([others, count]) => others.every((channel) => window.heard.read[channel]?.length === count),
+    [others, numbers.length],
+  );
+  const { streams, read } = await tab.evaluate(() => window.heard);
+  assert.deepEqual(streams, { "stream:slow": 2, "stream:fast": 3, "stream:other": 4 });
+  assert.deepEqual(read, { "stream:slow": [], "stream:fast": numbers, "stream:other": numbers });
+  await tab.evaluate(() => window.heard.go());
+  await tab.waitForFunction(() => window.heard.read["stream:slow"].length === 100);
+  assert.deepEqual(await tab.evaluate(() => window.heard.read["stream:slow"]), numbers);
 });

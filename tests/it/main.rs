@@ -39,3 +39,4 @@ mod webtransport;
 mod webtransport_datagrams;
 mod webtransport_hostile;
 mod webtransport_raw;
+mod webtransport_streams;

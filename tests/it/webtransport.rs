@@ -1,11 +1,13 @@
 //! WebTransport with a foreign client, which trusts the development certificate by its hash.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use quinn::TransportConfig;
 use serde_json::{Value, json};
 use wtransport::endpoint::ConnectOptions;
 use wtransport::endpoint::endpoint_side;
-use wtransport::error::{ConnectingError, ConnectionError};
+use wtransport::error::{ConnectingError, ConnectionError, StreamReadError};
 use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
@@ -14,6 +16,9 @@ use crate::node::{Node, Settings, token};
 use crate::time::{now, within};
 
 pub(crate) const PATH: &str = "/connection/webtransport";
+
+/// Bytes of a stream that wait for a client that does not read.
+const STREAM_WINDOW: u32 = 64 << 10;
 
 /// A node that serves WebTransport.
 pub(crate) async fn start(settings: Settings<'_>) -> Node {
@@ -26,20 +31,51 @@ pub(crate) struct Session {
     _endpoint: Endpoint<endpoint_side::Client>,
     pub(crate) connection: Connection,
     send: SendStream,
-    receive: RecvStream,
-    /// What was read and not looked at yet.
-    read: Vec<u8>,
+    lines: Lines,
     inbox: VecDeque<Value>,
     last_id: u32,
+}
+
+/// Messages of one stream, in JSON.
+pub(crate) struct Lines {
+    pub(crate) receive: RecvStream,
+    /// What was read and not looked at yet.
+    read: Vec<u8>,
+}
+
+impl Lines {
+    /// `None` at the stream's end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Value>, StreamReadError> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                assert!(line.is_ascii(), "{line:?}");
+                return Ok(Some(serde_json::from_slice(&line).unwrap()));
+            }
+            if self.read_some().await?.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read_some(&mut self) -> Result<Option<()>, StreamReadError> {
+        let mut some = [0; 4096];
+        let length = within("a message", self.receive.read(&mut some)).await?;
+        self.read.extend_from_slice(&some[..length.unwrap_or_default()]);
+        Ok(length.map(drop))
+    }
 }
 
 fn endpoint(node: &Node) -> Endpoint<endpoint_side::Client> {
     let hash = node.addresses["certificate_sha256"].as_str().unwrap();
     let byte = |at| u8::from_str_radix(hash.get(2 * at..2 * at + 2).unwrap(), 16).unwrap();
-    let config = ClientConfig::builder()
+    let mut config = ClientConfig::builder()
         .with_bind_address("127.0.0.1:0".parse().unwrap())
         .with_server_certificate_hashes([Sha256Digest::new(std::array::from_fn(byte))])
         .build();
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(STREAM_WINDOW.into());
+    config.quic_config_mut().transport_config(Arc::new(transport));
     Endpoint::client(config).unwrap()
 }
 
@@ -67,8 +103,15 @@ impl Session {
         let connection = dial(&endpoint, node, target, &[]).await.unwrap();
         let opening = within("a stream", connection.open_bi()).await.unwrap();
         let (send, receive) = within("a stream", opening).await.unwrap();
-        let (read, inbox) = (Vec::new(), VecDeque::new());
-        Session { _endpoint: endpoint, connection, send, receive, read, inbox, last_id: 0 }
+        let lines = Lines { receive, read: Vec::new() };
+        let inbox = VecDeque::new();
+        Session { _endpoint: endpoint, connection, send, lines, inbox, last_id: 0 }
+    }
+
+    /// The next stream of its own that a subscription has.
+    pub(crate) async fn row(&self) -> Lines {
+        let receive = within("a stream", self.connection.accept_uni()).await.unwrap();
+        Lines { receive, read: Vec::new() }
     }
 
     pub(crate) async fn connect(node: &Node) -> Session {
@@ -86,7 +129,7 @@ impl Session {
         within("sending", self.send.write_all(bytes)).await.unwrap();
     }
 
-    async fn command(&mut self, mut command: Value) -> u32 {
+    pub(crate) async fn command(&mut self, mut command: Value) -> u32 {
         self.last_id += 1;
         command["id"] = self.last_id.into();
         self.say(format!("{command}\n").as_bytes()).await;
@@ -104,7 +147,7 @@ impl Session {
         }
     }
 
-    async fn message(&mut self) -> Value {
+    pub(crate) async fn message(&mut self) -> Value {
         match self.inbox.pop_front() {
             Some(message) => message,
             None => self.line().await.unwrap(),
@@ -121,24 +164,12 @@ impl Session {
     /// The next reply or push; pings are answered. `None` at the stream's end.
     async fn line(&mut self) -> Option<Value> {
         loop {
-            while let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.read.drain(..=end).collect();
-                assert!(line.is_ascii(), "{line:?}");
-                let message: Value = serde_json::from_slice(&line).unwrap();
-                if message != json!({}) {
-                    return Some(message);
-                }
-                self.say(b"{}\n").await;
+            let message = self.lines.next().await.ok()??;
+            if message != json!({}) {
+                return Some(message);
             }
-            self.read_some().await?;
+            self.say(b"{}\n").await;
         }
-    }
-
-    async fn read_some(&mut self) -> Option<()> {
-        let mut some = [0; 4096];
-        let length = within("a message", self.receive.read(&mut some)).await.ok()??;
-        self.read.extend_from_slice(&some[..length]);
-        Some(())
     }
 
     /// What the capsule says that ends the session.
@@ -225,13 +256,14 @@ async fn protobuf_is_spoken_where_it_is_asked_for() {
     session.say(&[34, 0, 4, 8, 2, 90, 0]).await;
     let mut replies = Vec::new();
     while replies.len() < 2 {
-        session.read_some().await.unwrap();
-        while let Some(length) = session.read.first().copied().map(usize::from) {
+        session.lines.read_some().await.unwrap().unwrap();
+        let read = &mut session.lines.read;
+        while let Some(length) = read.first().copied().map(usize::from) {
             assert!(length < 0x80, "a reply of this size has one digit");
-            if session.read.len() <= length {
+            if read.len() <= length {
                 break;
             }
-            replies.push(session.read.drain(..=length).skip(1).collect::<Vec<u8>>());
+            replies.push(read.drain(..=length).skip(1).collect::<Vec<u8>>());
         }
     }
     // Reply { id, connect: … }, Reply { id, ping }.

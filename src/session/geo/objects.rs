@@ -14,8 +14,8 @@ use crate::channel::{
 use crate::geo::Metres;
 use crate::geo::json::Shown;
 use crate::protocol::{
-    self, ErrorCode, Reply, SubscribeRequest, SubscribeResult, UnsubscribeCode, encode_push_body,
-    push_head,
+    self, ErrorCode, Reply, RpcResult, SubscribeRequest, SubscribeResult, UnsubscribeCode,
+    encode_push_body, push_head,
 };
 use crate::session::action::{Actions, Note};
 use crate::session::subscription::Subscription;
@@ -84,6 +84,9 @@ impl Session {
         let found = self.subscriptions.find_mut(&request.channel);
         let paged = found.filter(|one| !request.cursor.is_empty() && one.is_paged());
         let Some(subscription) = paged else { return Err(ErrorCode::AlreadySubscribed.into()) };
+        if let Some(row) = &mut subscription.row {
+            row.asked = id;
+        }
         // SDKs take the subscription's number from the last page.
         let mut result = subscription.result(&HistoryPage::default(), now);
         let viewing = subscription.viewing.as_mut().expect("what is paged is a view");
@@ -169,7 +172,10 @@ impl Session {
         if viewing.form == Form::Map {
             tell_moved(subscription, &moved, encoding, actions);
         }
-        self.answer_call(id, moved_answer(&moved), actions);
+        // Behind what was told of the area before, and before what is told of the new one.
+        let row = subscription.row(encoding, actions);
+        let rpc = Some(RpcResult { data: moved_answer(&moved) });
+        self.reply_in(row, id, Reply { rpc, ..Reply::default() }, actions);
         self.area_is(sub, done, actions);
     }
 }
@@ -203,7 +209,7 @@ fn tell_due(subscription: &mut Subscription, now: Now, encoding: Encoding, actio
 }
 
 fn tell_moved(
-    subscription: &Subscription,
+    subscription: &mut Subscription,
     moved: &Moved,
     encoding: Encoding,
     actions: &mut Actions,
@@ -234,7 +240,7 @@ fn show_page(viewing: &mut Viewing, limit: usize, result: &mut SubscribeResult) 
 
 /// Writes one change to the client, in bytes that are shared with all who are told the same.
 fn write(
-    subscription: &Subscription,
+    subscription: &mut Subscription,
     telling: &Telling,
     encoding: Encoding,
     actions: &mut Actions,
@@ -254,9 +260,10 @@ fn write(
         None => change.written.shared(encoding, form, *happening, *reason, encode).cloned(),
     };
     let body = shared.unwrap_or_else(encode);
+    let row = subscription.row(encoding, actions);
     let target = subscription.target();
     let (bytes, accepted) = (body.len(), change.object.fix.accepted);
-    actions.write_push(body, Some(accepted), |head| push_head(encoding, &target, bytes, head));
+    actions.write_push(row, body, Some(accepted), |head| push_head(encoding, &target, bytes, head));
 }
 
 fn delta(

@@ -144,6 +144,9 @@ pub(super) struct Client {
     pub(super) mails: VecDeque<Mail>,
     // === What came of it ===
     pub(super) received: Vec<Reply>,
+    /// What was received in rows of their own and not read yet.
+    pub(super) rows: BTreeMap<SubId, VecDeque<Reply>>,
+    ended_rows: BTreeSet<SubId>,
     pub(super) notes: Vec<Note>,
     asked: Vec<String>,
     pub(super) closed: Option<Disconnect>,
@@ -185,6 +188,8 @@ impl Client {
             turns: VecDeque::new(),
             mails: VecDeque::new(),
             received: Vec::new(),
+            rows: BTreeMap::new(),
+            ended_rows: BTreeSet::new(),
             notes: Vec::new(),
             asked: Vec::new(),
             closed: None,
@@ -240,7 +245,19 @@ impl Client {
         for write in actions.writes() {
             let message = Bytes::from([write.head, write.body].concat());
             let replies = decode_replies(self.encoding, &message);
-            self.received.extend(replies.map(|reply| reply.expect("a message is a reply")));
+            let replies = replies.map(|reply| reply.expect("a message is a reply"));
+            let Some(row) = write.row else {
+                self.received.extend(replies);
+                continue;
+            };
+            assert!(!self.ended_rows.contains(&row), "nothing follows the end of a row");
+            self.rows.entry(row).or_default().extend(replies);
+        }
+        for ended in actions.ended_rows.drain(..) {
+            assert!(
+                self.rows.contains_key(&ended) && self.ended_rows.insert(ended),
+                "it was there"
+            );
         }
         self.notes.append(&mut actions.notes);
         self.requests.append(&mut actions.requests);

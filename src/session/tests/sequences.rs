@@ -1,6 +1,7 @@
 //! Arbitrary sequences of everything that can happen to a session, against a witness that knows
 //! only what the client receives.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +12,10 @@ use serde_json::{Value, json};
 
 use super::model::{Client, START, channel, context, later, token};
 use super::witness::{Asked, Witness};
-use crate::base::Encoding;
+use crate::base::{Encoding, SubId};
 use crate::channel::{ServerCommand, ServerSubscribe};
 use crate::protocol::{decode_commands, encode};
-use crate::session::PersonalChannel;
+use crate::session::{Origin, PersonalChannel};
 
 const CHANNELS: [&str; 7] =
     ["open:a", "crowd:b", "closed:c", "discreet:d", "stream:e", "forced:f", "cache:g"];
@@ -76,6 +77,10 @@ enum Step {
     ServerUnsubscribe(&'static str),
     ServerRefresh(Option<u64>),
     ServerDisconnect,
+    /// Reads what comes next in a row of its own.
+    Read(u8),
+    /// A row of its own is cut off.
+    Lose(u8),
     Down(bool),
     Pass(u16),
     Gone,
@@ -132,9 +137,30 @@ fn step() -> impl Strategy<Value = Step> {
         10 => channel().prop_map(Step::ServerUnsubscribe),
         3 => prop::option::of(1..500_u64).prop_map(Step::ServerRefresh),
         1 => Just(Step::ServerDisconnect),
+        60 => any::<u8>().prop_map(Step::Read),
+        4 => any::<u8>().prop_map(Step::Lose),
         3 => any::<bool>().prop_map(Step::Down),
         8 => (1..8000_u16).prop_map(Step::Pass),
         1 => Just(Step::Gone),
+    ]
+}
+
+/// What happens to a few subscriptions in which much is published.
+fn busy_step() -> impl Strategy<Value = Step> {
+    let channel = || select(&["crowd:b", "stream:e", "cache:g"][..]);
+    let subscribe = channel().prop_map(|channel| {
+        let (recover, options) = (Recover::Honest, [true, true, true]);
+        Step::Frame(vec![Command::Subscribe { channel, recover, flag: 1, options }])
+    });
+    prop_oneof![
+        20 => subscribe,
+        5 => channel().prop_map(|channel| Step::Frame(vec![Command::Unsubscribe(channel)])),
+        60 => channel().prop_map(Step::Publish),
+        60 => Just(Step::Settle),
+        120 => any::<u8>().prop_map(Step::Read),
+        3 => any::<u8>().prop_map(Step::Lose),
+        3 => channel().prop_map(Step::ServerUnsubscribe),
+        2 => select(&["stream:e", "cache:g"][..]).prop_map(Step::Hole),
     ]
 }
 
@@ -144,22 +170,42 @@ struct Run {
     witness: Witness,
     commands: u32,
     pings: usize,
+    /// Rows that have begun, with the commands that asked for their subscriptions.
+    rows: BTreeMap<SubId, u32>,
 }
 
 impl Run {
-    fn new(encoding: Encoding) -> Self {
+    /// A client for which each subscription has a row of its own, or none.
+    fn new(encoding: Encoding, divides: bool) -> Self {
         let personal = PersonalChannel { namespace: "forced".into(), single_connection: false };
         let context = context(|options| {
             options.channel_limit = 5;
             options.recovery_max_publication_limit = 6;
             options.personal_channel = Some(personal);
         });
-        let mut client = Client::new(context, encoding);
+        let mut client = Client::new(context.clone(), encoding);
+        let mut connect = json!({});
+        if divides {
+            let origin = Origin { extras: true, ..*client.session.origin() };
+            client = Client::with_origin(context, origin, client.now);
+            connect = json!({"webtransport": {"streams": true}});
+        }
         let mut witness = Witness::new(0);
         witness.ask(1, Asked::Connect);
-        client
-            .connect(&json!({"sub": "u", "exp": START + 100, "channels": ["crowd:x", "forced:f"]}));
-        Self { client, witness, commands: 1, pings: 0 }
+        let claims = json!({"sub": "u", "exp": START + 100, "channels": ["crowd:x", "forced:f"]});
+        let connect = json!({"token": token(&claims), "data": connect});
+        client.send(&json!({"id": 1, "connect": connect}).to_string());
+        Self { client, witness, commands: 1, pings: 0, rows: BTreeMap::new() }
+    }
+
+    fn take_all(mut self, steps: Vec<Step>) {
+        for step in steps {
+            if self.client.closed.is_some() {
+                break;
+            }
+            self.take(step);
+        }
+        self.finish();
     }
 
     fn take(&mut self, step: Step) {
@@ -199,6 +245,22 @@ impl Run {
             Step::ServerDisconnect => {
                 let reason = "force disconnect".into();
                 client.command(ServerCommand::Disconnect { code: 3503, reason });
+            }
+            Step::Read(pick) => {
+                let waiting: Vec<SubId> = client.rows.keys().copied().collect();
+                if !waiting.is_empty() {
+                    self.read_row(waiting[usize::from(pick) % waiting.len()]);
+                }
+            }
+            Step::Lose(pick) => {
+                let begun: Vec<SubId> = client.rows.keys().copied().collect();
+                if !begun.is_empty() {
+                    let lost = begun[usize::from(pick) % begun.len()];
+                    client.rows.insert(lost, VecDeque::new());
+                    client.feed(|session, now, actions| {
+                        session.handle_lost_row(lost, now, actions);
+                    });
+                }
             }
             Step::Down(is_down) => client.is_down = is_down,
             Step::Pass(millis) => client.pass(Duration::from_millis(millis.into())),
@@ -308,16 +370,51 @@ impl Run {
         }
     }
 
+    /// The first message of a row says which subscription it is about; a client reads on when it knows
+    /// of that.
+    fn begin_row(&mut self, row: SubId) {
+        let waiting = self.client.rows.get_mut(&row).expect("it is there");
+        if self.rows.contains_key(&row) || waiting.is_empty() {
+            return;
+        }
+        let asked = waiting[0].id;
+        if self.witness.is_past(asked) {
+            let first = waiting.pop_front().expect("looked at just above");
+            let channel = first.push.expect("it names its channel").channel;
+            assert!(asked != 0 && !channel.is_empty());
+            self.rows.insert(row, asked);
+        }
+    }
+
+    /// Whether there was something to read in the row.
+    fn read_row(&mut self, row: SubId) -> bool {
+        self.begin_row(row);
+        let Some(asked) = self.rows.get(&row) else { return false };
+        let waiting = self.client.rows.get_mut(&row).expect("it is there");
+        let Some(reply) = waiting.pop_front() else { return false };
+        self.witness.read_row(*asked, reply);
+        true
+    }
+
+    fn read_rows(&mut self) {
+        let all = self.client.rows.keys().copied().collect::<Vec<_>>();
+        for row in all {
+            while self.read_row(row) {}
+        }
+    }
+
     /// Everything that is under way ends; then the connection does.
     fn finish(mut self) {
         self.client.is_down = false;
         self.client.settle();
         self.look();
+        self.read_rows();
         if self.client.closed.is_none() {
             // The next publication shows a hole that nobody has noticed.
             CHANNELS[4..7].iter().for_each(|name| self.client.publish(name, 1));
             self.client.settle();
             self.look();
+            self.read_rows();
         }
         if self.client.closed.is_none() {
             assert!(self.client.session.accepts_frames() && self.witness.is_answered());
@@ -352,16 +449,22 @@ proptest! {
         connects_first in prop::bool::weighted(0.8),
         steps in vec(step(), 0..150),
     ) {
-        let mut run = Run::new(if is_json { Encoding::Json } else { Encoding::Protobuf });
+        let encoding = if is_json { Encoding::Json } else { Encoding::Protobuf };
+        let mut run = Run::new(encoding, false);
         if connects_first {
             run.take(Step::Settle);
         }
-        for step in steps {
-            if run.client.closed.is_some() {
-                break;
-            }
-            run.take(step);
-        }
-        run.finish();
+        run.take_all(steps);
+    }
+
+    #[test]
+    fn rows_may_come_in_any_order_and_be_cut_off(
+        is_json: bool,
+        steps in vec(prop_oneof![4 => busy_step(), 1 => step()], 50..250),
+    ) {
+        let encoding = if is_json { Encoding::Json } else { Encoding::Protobuf };
+        let mut run = Run::new(encoding, true);
+        run.take(Step::Settle);
+        run.take_all(steps);
     }
 }

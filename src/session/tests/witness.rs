@@ -25,6 +25,8 @@ pub(super) enum Asked {
 /// A subscription as the client sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
+    /// The command that asked for it; 0 where the server did.
+    asked: u32,
     number: i64,
     positioned: bool,
     pub(super) offset: u64,
@@ -61,6 +63,18 @@ impl Witness {
         self.asked.is_empty()
     }
 
+    /// Whether the command has been answered.
+    pub(super) fn is_past(&self, id: u32) -> bool {
+        !self.asked.contains_key(&id)
+    }
+
+    /// A message in the row of the subscription that this command asked for, if it is still there.
+    pub(super) fn read_row(&mut self, asked: u32, reply: Reply) {
+        if self.subscribed.values().any(|one| one.asked == asked) {
+            self.read(reply);
+        }
+    }
+
     pub(super) fn read(&mut self, reply: Reply) {
         if let Some(push) = reply.push {
             assert_eq!(reply.id, 0);
@@ -82,12 +96,12 @@ impl Witness {
                 self.is_connected = true;
                 for entry in reply.connect.expect("its result").subs {
                     let result = entry.result.expect("written even where nothing is set");
-                    self.subscribe(entry.channel, result, None, false);
+                    self.subscribe(0, entry.channel, result, None, false);
                 }
             }
             Asked::Subscribe { channel, is_cache, since } => {
                 let result = reply.subscribe.expect("its result");
-                self.subscribe(channel, result, since, is_cache);
+                self.subscribe(reply.id, channel, result, since, is_cache);
             }
             Asked::Unsubscribe { channel } => {
                 reply.unsubscribe.expect("its result");
@@ -99,12 +113,14 @@ impl Witness {
 
     fn subscribe(
         &mut self,
+        asked: u32,
         channel: String,
         result: SubscribeResult,
         since: Option<(u64, String)>,
         is_cache: bool,
     ) {
         let mut seen = Seen {
+            asked,
             number: result.id,
             positioned: result.positioned,
             offset: result.offset,
@@ -163,7 +179,7 @@ impl Witness {
                 offset: subscribe.offset,
                 ..SubscribeResult::default()
             };
-            return self.subscribe(channel, result, None, false);
+            return self.subscribe(0, channel, result, None, false);
         }
         let seen = self.subscribed.get_mut(&channel);
         let seen = seen.unwrap_or_else(|| panic!("a push for {channel}, which is not subscribed"));

@@ -245,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Transport for WebSocket<S> {
         }
     }
 
-    fn queue(&mut self, head: &[u8], body: &Bytes) {
+    fn queue(&mut self, _row: Option<u32>, head: &[u8], body: &Bytes) {
         if !self.said_goodbye && self.phase != Phase::Gone {
             self.outgoing.message(self.format, head, body);
         }

@@ -26,6 +26,6 @@ async fn flush(socket: &mut impl Transport) -> io::Result<()> {
     }
     match poll_fn(|cx| socket.poll_turn(cx, false)).await {
         Turn::Flushed => Ok(()),
-        Turn::Received(_) => Err(io::ErrorKind::NotConnected.into()),
+        Turn::Received(_) | Turn::Lost { .. } => Err(io::ErrorKind::NotConnected.into()),
     }
 }

@@ -132,6 +132,7 @@ impl Request {
             incoming: Incoming::new(format, message_bytes_max),
             rest: None,
             outgoing: Outgoing::default(),
+            streams: None,
             format,
             phase: Phase::Open,
             cut: false,

@@ -22,6 +22,8 @@ pub(super) const HEADERS: u64 = 0x1;
 pub(super) const SETTINGS: u64 = 0x4;
 /// What a bidirectional stream of a session begins with, before the session's id.
 pub(super) const SESSION_STREAM: u64 = 0x41;
+/// What a unidirectional one begins with.
+const SESSION_UNI_STREAM: u64 = 0x54;
 /// The type of a control stream.
 pub(super) const CONTROL: u64 = 0x0;
 /// The types of QPACK's streams.
@@ -136,6 +138,14 @@ pub(crate) fn control_stream() -> Vec<u8> {
     bytes
 }
 
+/// What a unidirectional stream of a session begins with.
+pub(super) fn stream_head(session: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put(&mut bytes, SESSION_UNI_STREAM);
+    put(&mut bytes, session);
+    bytes
+}
+
 /// Checks the payload of a SETTINGS frame.
 pub(super) fn check_settings(payload: &[u8]) -> Result<(), ErrorCode> {
     Settings::with_frame(&Frame::new_settings(Cow::Borrowed(payload))).map(drop)
@@ -193,7 +203,7 @@ pub(super) fn datagram(datagram: Bytes, stream: u64) -> Option<Bytes> {
 }
 
 fn put(bytes: &mut Vec<u8>, number: u64) {
-    let number = VarInt::try_from(number).expect("our own numbers are small");
+    let number = VarInt::try_from(number).expect("our own numbers and stream ids fit");
     bytes.put_varint(number).expect("a vector takes every byte");
 }
 

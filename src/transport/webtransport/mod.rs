@@ -28,6 +28,7 @@ mod handshake;
 mod http3;
 mod incoming;
 mod outgoing;
+mod streams;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub(crate) use http3::control_stream;
 use http3::{CLOSE, DATA, HEADERS, Records};
 use incoming::{Incoming, Violation};
 use outgoing::Outgoing;
+use streams::Streams;
 
 /// One session, on a QUIC connection of its own; with it the connection ends.
 #[derive(Debug)]
@@ -50,6 +52,8 @@ pub(crate) struct WebTransport {
     /// Bytes that were read behind the last message. Boxed because an idle session has none.
     rest: Option<Box<Bytes>>,
     outgoing: Outgoing,
+    /// Of rows that have one of their own. Boxed because few sessions ask for them.
+    streams: Option<Box<Streams>>,
     datagrams: Datagrams,
     format: Format,
     phase: Phase,
@@ -223,13 +227,33 @@ impl WebTransport {
         }
     }
 
-    /// Hands what is queued to QUIC, as far as its window reaches.
+    /// Hands what is queued for the session's stream to QUIC, as far as its window reaches.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
         while !self.outgoing.is_empty() {
-            let written = pin!(self.send.write_chunks(self.outgoing.chunks())).poll(cx);
-            self.outgoing.wrote(ready!(written)?.bytes);
+            ready!(poll_some(&mut self.send, &mut self.outgoing, cx))?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Hands what is queued for all streams to QUIC. Ready when nothing is left that the caller must
+    /// wait for, and when a stream was lost.
+    fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
+        let waited = self.pressure();
+        if let Poll::Ready(Err(fault)) = self.poll_write(cx) {
+            let lost = matches!(fault, WriteError::ConnectionLost(_));
+            self.phase = if lost { Phase::Gone } else { Phase::Silent };
+            return Poll::Ready(Turn::Received(Received::Closed));
+        }
+        match self.streams.as_mut().map(|streams| streams.poll_write(cx)) {
+            Some(Poll::Ready(Ok(row))) => return Poll::Ready(Turn::Lost { row }),
+            Some(Poll::Ready(Err(_))) => {
+                self.phase = Phase::Gone;
+                return Poll::Ready(Turn::Received(Received::Closed));
+            }
+            Some(Poll::Pending) | None => {}
+        }
+        let is_free = self.pressure() == 0 && (waited > 0 || self.queued_bytes() == 0);
+        if is_free { Poll::Ready(Turn::Flushed) } else { Poll::Pending }
     }
 
     /// Ready when everything that was queued is written, or never will be.
@@ -238,18 +262,29 @@ impl WebTransport {
             self.phase = phase;
             return Poll::Ready(());
         }
-        self.poll_write(cx).map(drop)
+        while self.queued_bytes() > 0 {
+            match ready!(self.poll_write_all(cx)) {
+                Turn::Received(_) => break,
+                Turn::Flushed | Turn::Lost { .. } => {}
+            }
+        }
+        Poll::Ready(())
     }
 
     async fn say_goodbye(&mut self, code: u16, reason: &str) {
         // What the client still says is not looked at, and is not to keep it from listening.
         drop(self.receive.stop(no_code()));
         let says_why = !self.cut && !self.outgoing.is_empty();
-        let flushed =
-            !self.cut && timeout(FLUSH_TIMEOUT, poll_fn(|cx| self.poll_flush(cx))).await.is_ok();
+        if !self.cut {
+            drop(timeout(FLUSH_TIMEOUT, poll_fn(|cx| self.poll_flush(cx))).await);
+        }
+        let flushed = !self.cut && self.outgoing.is_empty();
+        // What waits in a stream fills the connection's window, for which the capsule would wait too.
         if !flushed {
-            // Frees the connection's window, for which the capsule would wait as well.
             drop(self.send.reset(no_code()));
+        }
+        if let Some(mut streams) = self.streams.take() {
+            streams.discard();
         }
         drop(self.send.finish());
         if flushed && says_why {
@@ -291,16 +326,10 @@ impl Transport for WebTransport {
             if self.phase != Phase::Open {
                 return Poll::Ready(Turn::Received(Received::Closed));
             }
-            if !self.outgoing.is_empty() {
-                match self.poll_write(cx) {
-                    Poll::Ready(Ok(())) => return Poll::Ready(Turn::Flushed),
-                    Poll::Ready(Err(fault)) => {
-                        let lost = matches!(fault, WriteError::ConnectionLost(_));
-                        self.phase = if lost { Phase::Gone } else { Phase::Silent };
-                        continue;
-                    }
-                    Poll::Pending => {}
-                }
+            if self.queued_bytes() > 0
+                && let Poll::Ready(turn) = self.poll_write_all(cx)
+            {
+                return Poll::Ready(turn);
             }
             if !reading {
                 return Poll::Pending;
@@ -316,9 +345,22 @@ impl Transport for WebTransport {
         }
     }
 
-    fn queue(&mut self, head: &[u8], body: &Bytes) {
-        if !self.cut && !matches!(self.phase, Phase::Ended | Phase::Gone) {
-            self.outgoing.message(self.format, head, body);
+    fn queue(&mut self, row: Option<u32>, head: &[u8], body: &Bytes) {
+        if self.cut || matches!(self.phase, Phase::Ended | Phase::Gone) {
+            return;
+        }
+        if let Some(row) = row {
+            let streams = self.streams.get_or_insert_default();
+            if streams.open(row, &self.connection, self.connect.send.id().into()) {
+                return streams.message(row, self.format, head, body);
+            }
+        }
+        self.outgoing.message(self.format, head, body);
+    }
+
+    fn end_row(&mut self, row: u32) {
+        if let Some(streams) = &mut self.streams {
+            streams.end(row);
         }
     }
 
@@ -326,11 +368,19 @@ impl Transport for WebTransport {
     fn queue_ping(&mut self) {}
 
     fn queued_bytes(&self) -> usize {
-        self.outgoing.queued_bytes()
+        self.outgoing.queued_bytes() + self.streams.as_ref().map_or(0, |one| one.queued_bytes())
+    }
+
+    fn pressure(&self) -> usize {
+        let streams = self.streams.as_ref().map_or(0, |streams| streams.queued_bytes());
+        self.outgoing.queued_bytes() + streams.saturating_sub(limits::STREAMS_BYTES)
     }
 
     fn discard_queued(&mut self) {
         self.cut |= self.outgoing.discard();
+        if let Some(mut streams) = self.streams.take() {
+            streams.discard();
+        }
     }
 
     async fn close(&mut self, code: u16, reason: &str) {
@@ -350,6 +400,17 @@ impl Drop for WebTransport {
     fn drop(&mut self) {
         self.connection.close(h3(ErrorCode::NoError), b"");
     }
+}
+
+/// Writes as much of what is queued as the window takes.
+fn poll_some(
+    send: &mut SendStream,
+    outgoing: &mut Outgoing,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), WriteError>> {
+    let written = pin!(send.write_chunks(outgoing.chunks())).poll(cx);
+    outgoing.wrote(ready!(written)?.bytes);
+    Poll::Ready(Ok(()))
 }
 
 fn h3(code: ErrorCode) -> VarInt {

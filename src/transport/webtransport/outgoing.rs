@@ -41,11 +41,16 @@ impl Outgoing {
             self.sealed.push_back(body.clone());
         }
         if format == Format::Text {
-            self.part(Format::Binary, b"\n");
+            self.raw(b"\n");
         }
         if self.tail.len() > TAIL_BYTES {
             self.seal();
         }
+    }
+
+    /// Queues bytes that are no message.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.part(Format::Binary, bytes);
     }
 
     /// What is to be written, in order; empty if there is nothing.

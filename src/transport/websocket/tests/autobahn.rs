@@ -21,7 +21,7 @@ async fn echo(io: DuplexStream, format: Format) {
         match super::receive(&mut socket).await {
             Received::Pong => {}
             Received::Datagram(_) => unreachable!("a WebSocket has none"),
-            Received::Message(_, message) => socket.queue(&[], &message),
+            Received::Message(_, message) => socket.queue(None, &[], &message),
             Received::Violation { code, reason } => return socket.close(code, reason).await,
             Received::Closed => return socket.close(1000, "").await,
         }

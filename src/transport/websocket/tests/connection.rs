@@ -51,7 +51,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin + Send>(mut socket: WebSocket<S>
         match super::receive(&mut socket).await {
             Received::Pong => {}
             Received::Datagram(_) => unreachable!("a WebSocket has none"),
-            Received::Message(_, message) => socket.queue(&[], &message),
+            Received::Message(_, message) => socket.queue(None, &[], &message),
             Received::Violation { code, reason } => return socket.close(code, reason).await,
             Received::Closed => return socket.close(1000, "").await,
         }
@@ -113,7 +113,7 @@ async fn a_thousand_queued_messages_arrive_intact() {
         (0..1_000).map(|at| content(at, if at % 10 == 0 { 9_000 } else { at })).collect();
     for message in &messages {
         let (head, body) = message.split_at(message.len() / 10);
-        socket.queue(head, &message.slice_ref(body));
+        socket.queue(None, head, &message.slice_ref(body));
     }
     let reader = async {
         let mut client = tungstenite(client).await;
@@ -133,7 +133,7 @@ async fn text_clients_get_text() {
     let peer = SocketAddr::from(([127, 0, 0, 1], 7));
     let mut socket = WebSocket::new(server, peer, Format::Text, MESSAGE_BYTES, Bytes::new());
     assert_eq!(socket.peer(), peer);
-    socket.queue(b"he", &Bytes::from_static(b"llo"));
+    socket.queue(None, b"he", &Bytes::from_static(b"llo"));
     soon(super::flush(&mut socket)).await.unwrap();
     let mut client = tungstenite(client).await;
     assert_eq!(soon(client.next()).await.unwrap().unwrap(), Message::text("hello"));
@@ -142,7 +142,7 @@ async fn text_clients_get_text() {
 #[tokio::test]
 async fn a_slow_reader_shows_in_the_queue() {
     let (mut client, mut socket) = pair(1_000);
-    socket.queue(&[], &content(1, 3_000));
+    socket.queue(None, &[], &content(1, 3_000));
     assert!(super::flush(&mut socket).now_or_never().is_none());
     assert_eq!(socket.queued_bytes(), 3_004 - 1_000);
     soon(client.read_exact(&mut [0; 600])).await.unwrap();
@@ -166,7 +166,7 @@ proptest! {
                 match step {
                     0 => {
                         let message = content(seed, size * 4);
-                        socket.queue(&message[..size], &message.slice(size..));
+                        socket.queue(None, &message[..size], &message.slice(size..));
                         queued.push((BINARY, message.to_vec()));
                     }
                     1 => {
@@ -222,11 +222,11 @@ proptest! {
         runtime.block_on(async {
             let (mut client, mut socket) = pair(pipe);
             let message = content(1, size);
-            socket.queue(&[], &message);
+            socket.queue(None, &[], &message);
             let mut read = Vec::new();
             let mut goodbye = if answer { client::close(3001, "") } else { Vec::new() };
             while socket.close(3001, "shutdown").now_or_never().is_none() {
-                socket.queue(&[], &message);
+                socket.queue(None, &[], &message);
                 let mut space = [0; 1_000];
                 if let Some(bytes) = client.read(&mut space).now_or_never() {
                     read.extend(&space[..bytes.unwrap()]);
@@ -296,7 +296,7 @@ async fn nothing_follows_our_close_frame() {
 async fn a_stream_that_buffers_is_flushed() {
     let (mut client, server) = tokio::io::duplex(1_000);
     let mut socket = socket(BufStream::new(server));
-    socket.queue(&[], &content(1, 100));
+    socket.queue(None, &[], &content(1, 100));
     soon(super::flush(&mut socket)).await.unwrap();
     soon(client.read_exact(&mut [0; 102])).await.unwrap();
     client.write_all(&client::frame(LAST | PING, b"")).await.unwrap();
@@ -320,7 +320,7 @@ async fn native_pings_bring_pongs() {
 async fn a_turn_tells_when_the_queue_is_written() {
     let (mut client, mut socket) = pair(100);
     assert!(std::future::poll_fn(|cx| socket.poll_turn(cx, false)).now_or_never().is_none());
-    socket.queue(&[], &content(1, 150));
+    socket.queue(None, &[], &content(1, 150));
     assert!(std::future::poll_fn(|cx| socket.poll_turn(cx, true)).now_or_never().is_none());
     client.write_all(&client::frame(LAST | TEXT, b"hi")).await.unwrap();
     assert!(std::future::poll_fn(|cx| socket.poll_turn(cx, false)).now_or_never().is_none());
@@ -339,7 +339,7 @@ async fn the_server_closes_with_code_and_reason() {
     let (client, server) = tcp().await;
     let mut client = tungstenite(client).await;
     let mut socket = socket(server);
-    socket.queue(&[], &content(1, 9_000));
+    socket.queue(None, &[], &content(1, 9_000));
     // The client was in the middle of something.
     client.send(Message::Binary(content(2, 50_000))).await.unwrap();
     let reader = async {
@@ -350,7 +350,7 @@ async fn the_server_closes_with_code_and_reason() {
     soon(async { tokio::join!(socket.close(3501, "bad request"), reader) }).await;
     soon(socket.close(3000, "again")).await;
     assert!(matches!(super::receive(&mut socket).now_or_never(), Some(Received::Closed)));
-    socket.queue(&[], &content(1, 10));
+    socket.queue(None, &[], &content(1, 10));
     assert_eq!(socket.queued_bytes(), 0);
 }
 
@@ -372,7 +372,7 @@ async fn the_client_closes_and_is_answered() {
 #[tokio::test]
 async fn replies_queued_before_a_goodbye_are_still_delivered() {
     let (mut client, mut socket) = pair(1_000);
-    socket.queue(&[], &content(1, 2_000));
+    socket.queue(None, &[], &content(1, 2_000));
     client.write_all(&client::close(1000, "")).await.unwrap();
     assert!(matches!(soon(super::receive(&mut socket)).await, Received::Closed));
     let mut read = Vec::new();
@@ -397,7 +397,7 @@ async fn a_broken_connection_is_closed_without_ado() {
 
     let (client, mut socket) = pair(1_000);
     drop(client);
-    socket.queue(&[], &content(1, 5_000));
+    socket.queue(None, &[], &content(1, 5_000));
     assert!(soon(super::flush(&mut socket)).await.is_err());
     assert!(matches!(super::receive(&mut socket).now_or_never(), Some(Received::Closed)));
 }
@@ -432,7 +432,7 @@ async fn messages_before_a_violation_are_received_first() {
 async fn a_slow_consumer_is_told_why_as_soon_as_it_reads() {
     let (mut client, mut socket) = pair(1_000);
     for seed in 0..100 {
-        socket.queue(&[], &content(seed, 9_000));
+        socket.queue(None, &[], &content(seed, 9_000));
     }
     assert!(super::flush(&mut socket).now_or_never().is_none());
     socket.discard_queued();
@@ -483,7 +483,7 @@ async fn an_idle_connection_holds_nothing() {
     assert!(size_of_val(&super::flush(&mut socket)) <= 64);
     assert!(size_of_val(&socket.close(1000, "")) <= 64);
 
-    socket.queue(&[], &content(1, 3_000));
+    socket.queue(None, &[], &content(1, 3_000));
     soon(client.write_all(&client::frame(LAST | TEXT, b"one").repeat(2))).await.unwrap();
     for _ in 0..2 {
         assert!(matches!(
