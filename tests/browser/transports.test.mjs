@@ -164,6 +164,22 @@ test("datagrams move the area that follows the session, while events arrive", bo
   await shows("webtransport", "fixes", /\d+ by datagram/);
 });
 
+test("a session goes on when its network gives it another port", bounded, async () => {
+  const { clientId } = await panel("webtransport");
+  const migrations = async () => {
+    const metrics = await (await fetch(`http://${server.admin}/metrics`)).text();
+    return Number(metrics.match(/^nearcast_quic_migrations (\d+)/m)[1]);
+  };
+  const before = await migrations();
+  network.rebind();
+  for (let turn = 0; turn < 5; turn += 1) {
+    await happens(await here(), `from another port ${turn}`);
+    await hears("webtransport", `from another port ${turn}`);
+  }
+  assert.equal((await panel("webtransport")).clientId, clientId);
+  assert.equal(await migrations(), before + 1);
+});
+
 test("a session whose network dropped UDP for a while has what it missed", bounded, async () => {
   await pause();
   const { stream: { epoch } } = await panel("webtransport");

@@ -1,4 +1,4 @@
-// A network between browser and node that can drop all UDP: a proxy with a socket of its own for each client.
+// A network between browser and node that can drop all UDP, or give clients another port: a proxy with a socket of its own for each client.
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
@@ -23,6 +23,12 @@ export class UdpProxy {
   stop() {
     this.#front.close();
     this.#upstreams.forEach((socket) => socket.close());
+  }
+
+  /** As a NAT that has forgotten: from now on each client comes from another port. */
+  rebind() {
+    this.#upstreams.forEach((socket) => socket.close());
+    this.#upstreams.clear();
   }
 
   #pass(packet, { address, port }, target) {

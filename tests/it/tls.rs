@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use quinn::ConnectionError;
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
 };
@@ -223,6 +225,15 @@ async fn distrust(
     }
 }
 
+/// What a client of QUIC holds against the server.
+async fn quic_distrust(node: &Node, trusted: &CertificateDer<'static>, name: &str) -> String {
+    let endpoint = Quic::endpoint_trusting(trusted);
+    match Quic::try_dial(&endpoint, node, name).await.unwrap_err() {
+        ConnectionError::TransportError(fault) => fault.reason,
+        other => panic!("{other}"),
+    }
+}
+
 #[tokio::test]
 async fn clients_are_told_apart_what_is_wrong_with_a_certificate() {
     let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -232,14 +243,21 @@ async fn clients_are_told_apart_what_is_wrong_with_a_certificate() {
     node.expect_warning("the certificate has expired");
     let why = distrust(&node, &certificate, "localhost").await;
     assert!(matches!(why, CertificateError::ExpiredContext { .. }), "{why:?}");
+    let why = quic_distrust(&node, &certificate, "localhost").await;
+    assert!(why.contains("certificate expired"), "{why}");
     let certificate = certify(folder.path());
     node.wait_for_log("another certificate is in use").await;
     let why = distrust(&node, &certificate, "example.com").await;
     assert!(matches!(why, CertificateError::NotValidForNameContext { .. }), "{why:?}");
+    let why = quic_distrust(&node, &certificate, "example.com").await;
+    assert!(why.contains("not valid for name \"example.com\""), "{why}");
     // The key of another, under the same name.
     let why = distrust(&node, &stranger, "localhost").await;
     assert_eq!(why, CertificateError::BadSignature);
+    let why = quic_distrust(&node, &stranger, "localhost").await;
+    assert!(why.contains("BadSignature"), "{why}");
     dial(&node, &certificate).await.unwrap();
+    Quic::try_dial(&Quic::endpoint_trusting(&certificate), &node, "localhost").await.unwrap();
 }
 
 /// Who signs: its name, and by whom it is signed.
@@ -271,9 +289,12 @@ async fn a_chain_is_shown_whole_and_missed_where_it_is_not() {
     let mut node = secured(folder.path()).await;
     let why = distrust(&node, trusted.der(), "localhost").await;
     assert_eq!(why, CertificateError::UnknownIssuer);
+    let why = quic_distrust(&node, trusted.der(), "localhost").await;
+    assert!(why.contains("UnknownIssuer"), "{why}");
     std::fs::write(folder.path().join("cert.pem"), leaf.pem() + &link.pem()).unwrap();
     node.wait_for_log("another certificate is in use").await;
     dial(&node, trusted.der()).await.unwrap();
+    Quic::try_dial(&Quic::endpoint_trusting(trusted.der()), &node, "localhost").await.unwrap();
 }
 
 #[tokio::test]
@@ -306,6 +327,34 @@ async fn a_thousand_sessions_outlive_their_certificate() {
     late.ask(json!({"publish": {"channel": "a", "data": "still here"}})).await;
     for client in &mut clients {
         assert_eq!(client.publication().await, "still here");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_quic_sessions_outlive_their_certificate() {
+    const SESSIONS: usize = 1000;
+    let folder = tempfile::tempdir().unwrap();
+    let first = certify(folder.path());
+    let mut node = secured_with(folder.path(), &[("webtransport.address_limit", "2000")]).await;
+    let endpoint = Quic::endpoint_trusting(&first);
+    let mut sessions = Vec::new();
+    while sessions.len() < SESSIONS {
+        let opening = (0..50).map(async |_| {
+            let mut session = RawSession::connected_from(endpoint.clone(), &node).await;
+            session.say(r#"{"id":2,"subscribe":{"channel":"a"}}"#).await;
+            session.hear().await;
+            session
+        });
+        sessions.extend(join_all(opening).await);
+    }
+    let second = certify(folder.path());
+    node.wait_for_log("another certificate is in use").await;
+    assert_eq!(node.metric("nearcast_node_num_clients").await, SESSIONS as u64);
+    quic_distrust(&node, &first, "localhost").await;
+    let mut late = RawSession::connected_from(Quic::endpoint_trusting(&second), &node).await;
+    late.say(r#"{"id":2,"publish":{"channel":"a","data":"still here"}}"#).await;
+    for session in &mut sessions {
+        assert!(session.hear().await.contains("still here"));
     }
 }
 

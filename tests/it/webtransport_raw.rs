@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{Connection, Endpoint, RecvStream, SendStream, TransportConfig};
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream, TransportConfig};
 use rustls::RootCertStore;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
@@ -47,19 +47,33 @@ impl Raw {
     }
 
     pub(crate) fn endpoint_with(transport: TransportConfig) -> Endpoint {
-        let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut config = config();
-        config.transport_config(Arc::new(transport));
-        endpoint.set_default_client_config(config);
-        endpoint
+        let mut tls = tls_config(RootCertStore::empty());
+        let takes_all = Arc::new(Trusting(tls.crypto_provider().clone()));
+        tls.dangerous().set_certificate_verifier(takes_all);
+        endpoint(tls, transport)
+    }
+
+    /// Looks at certificates, and trusts those that this one has signed.
+    pub(crate) fn endpoint_trusting(certificate: &CertificateDer<'static>) -> Endpoint {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).unwrap();
+        endpoint(tls_config(roots), TransportConfig::default())
     }
 
     /// Several connections can share a socket.
     pub(crate) async fn dial_from(endpoint: Endpoint, node: &Node) -> Raw {
-        let address = node.addresses["webtransport"].as_str().unwrap().parse().unwrap();
-        let connecting = endpoint.connect(address, "localhost").unwrap();
-        let connection = within("a QUIC connection", connecting).await.unwrap();
+        let connection = Raw::try_dial(&endpoint, node, "localhost").await.unwrap();
         Raw { endpoint, connection }
+    }
+
+    pub(crate) async fn try_dial(
+        endpoint: &Endpoint,
+        node: &Node,
+        name: &str,
+    ) -> Result<Connection, ConnectionError> {
+        let address = node.addresses["webtransport"].as_str().unwrap().parse().unwrap();
+        let connecting = endpoint.connect(address, name).unwrap();
+        within("a QUIC connection", connecting).await
     }
 
     pub(crate) async fn uni(&self, bytes: &[u8]) -> SendStream {
@@ -77,7 +91,7 @@ impl Raw {
     /// The code of HTTP/3 with which the server ends the connection.
     pub(crate) async fn end(&self) -> u64 {
         match within("the end", self.connection.closed()).await {
-            quinn::ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
+            ConnectionError::ApplicationClosed(close) => close.error_code.into_inner(),
             end => panic!("{end:?} in place of a code"),
         }
     }
@@ -102,7 +116,11 @@ impl RawSession {
     }
 
     pub(crate) async fn connected(node: &Node) -> RawSession {
-        let mut session = RawSession::open(node).await;
+        RawSession::connected_from(Raw::endpoint(), node).await
+    }
+
+    pub(crate) async fn connected_from(endpoint: Endpoint, node: &Node) -> RawSession {
+        let mut session = RawSession::over(Raw::dial_from(endpoint, node).await).await;
         session.say(r#"{"id":1,"connect":{}}"#).await;
         assert!(session.hear().await.contains("\"client\""));
         session
@@ -163,16 +181,24 @@ pub(crate) fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
     bytes
 }
 
-fn config() -> quinn::ClientConfig {
+fn tls_config(roots: RootCertStore) -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut tls = rustls::ClientConfig::builder_with_provider(provider.clone())
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
-        .with_root_certificates(RootCertStore::empty())
+        .with_root_certificates(roots)
         .with_no_client_auth();
-    tls.dangerous().set_certificate_verifier(Arc::new(Trusting(provider)));
     tls.alpn_protocols = vec![b"h3".to_vec()];
-    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+    tls
+}
+
+fn endpoint(tls: rustls::ClientConfig, transport: TransportConfig) -> Endpoint {
+    let tls = QuicClientConfig::try_from(tls).unwrap();
+    let mut config = quinn::ClientConfig::new(Arc::new(tls));
+    config.transport_config(Arc::new(transport));
+    let mut endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    endpoint.set_default_client_config(config);
+    endpoint
 }
 
 /// Takes every certificate.
