@@ -12,7 +12,7 @@ export class Listener {
     const data = area.data ? { data: area.data } : {};
     this.sub = person.client.newSubscription(channel, { minResubscribeDelay: 20, maxResubscribeDelay: 200, ...data });
     this.sub.on("subscribed", (context) => this.segments.push({ context, told: [] }));
-    this.sub.on("publication", ({ data: told, offset }) => this.segments.at(-1).told.push({ ...told, offset }));
+    this.sub.on("publication", ({ data: told, offset }) => this.segments.at(-1).told.push(person.same({ ...told, offset })));
     this.sub.on("unsubscribed", ({ code, reason }) => this.failed.push(`unsubscribed: ${code} ${reason}`));
     this.sub.on("error", ({ error }) => this.failed.push(`${error.code} ${error.message}`));
   }
@@ -31,6 +31,13 @@ export class Listener {
 }
 
 export async function crowd(t, codec, server, size) {
+  // Millions of messages are kept, and most are told to many: one copy of each is enough.
+  const known = new Map();
+  const same = (told) => {
+    const text = JSON.stringify(told);
+    if (!known.has(text)) known.set(text, told);
+    return known.get(text);
+  };
   return Promise.all(Array.from({ length: size }, async (_, n) => {
     // Every sixth goes through a proxy that can cut its connection.
     const proxy = n % 6 === 0 ? await Proxy.start(t, server.port) : undefined;
@@ -38,7 +45,7 @@ export async function crowd(t, codec, server, size) {
     const person = await connected(t, codec, url, { minReconnectDelay: 1, maxReconnectDelay: 20 });
     const ends = [];
     person.client.on("connecting", ({ code, reason }) => ends.push(`${code} ${reason}`));
-    return { ...person, proxy, listeners: [], ends };
+    return { ...person, proxy, listeners: [], ends, same };
   }));
 }
 
