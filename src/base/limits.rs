@@ -122,6 +122,8 @@ pub(crate) const FRAMES_WITHOUT_DATA: u16 = 1_000;
 pub(crate) const CAPSULE_REASON_BYTES: usize = 1024;
 /// Bytes of one frame or capsule of HTTP/3 around a session: above all of the request's headers.
 pub(crate) const H3_RECORD_BYTES: usize = 16 << 10;
+/// Bytes of datagrams that wait for the node in its one socket of QUIC.
+pub(crate) const QUIC_SOCKET_BYTES: usize = 4 << 20;
 /// QUIC handshakes under way at a time; further ones are refused.
 pub(crate) const QUIC_HANDSHAKES: usize = 1024;
 /// Of those, how many are kept for addresses that have proved to be the client's.

@@ -14,12 +14,13 @@ use quinn::{
     Connecting, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig,
 };
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use socket2::SockRef;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::admission::{Admission, Admitted};
 use super::{Shared, webtransport};
@@ -51,6 +52,11 @@ pub(super) fn bind(
     certificates: Arc<dyn ResolvesServerCert>,
 ) -> io::Result<Endpoint> {
     let socket = UdpSocket::bind(address)?;
+    // One socket for everybody: what comes while its task is busy waits there, or is lost. The system
+    // gives as much of it as its administrator allows.
+    if let Err(fault) = SockRef::from(&socket).set_recv_buffer_size(limits::QUIC_SOCKET_BYTES) {
+        warn!(%fault, "the receive buffer of the UDP socket stays as it is");
+    }
     let (config, runtime) = (EndpointConfig::default(), Arc::new(TokioRuntime));
     Endpoint::new(config, Some(server_config(certificates)), socket, runtime)
 }
