@@ -4,7 +4,6 @@
 //! until it is acknowledged; here nothing stays.
 
 use std::collections::VecDeque;
-use std::io::Write;
 
 use bytes::Bytes;
 
@@ -112,17 +111,22 @@ fn is_shareable(format: Format, bytes: &[u8]) -> bool {
 /// the same (RFC 8259 section 7).
 fn escape(target: &mut Vec<u8>, json: &[u8]) {
     for chunk in json.utf8_chunks() {
-        for character in chunk.valid().chars() {
-            if let Ok(ascii) = u8::try_from(character)
-                && ascii.is_ascii()
-            {
-                target.push(ascii);
-                continue;
-            }
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.bytes().position(|byte| !byte.is_ascii()) {
+            let (ascii, other) = rest.split_at(at);
+            target.extend_from_slice(ascii.as_bytes());
+            let mut characters = other.chars();
+            let character = characters.next().expect("it begins with one that is not ASCII");
             for unit in character.encode_utf16(&mut [0; 2]) {
-                write!(target, "\\u{unit:04x}").expect("a vector takes every byte");
+                let digit = |shift: u32| {
+                    let digit = char::from_digit(u32::from(*unit >> shift & 0xF), 16);
+                    digit.expect("four bits are a digit") as u8
+                };
+                target.extend_from_slice(&[b'\\', b'u', digit(12), digit(8), digit(4), digit(0)]);
             }
+            rest = characters.as_str();
         }
+        target.extend_from_slice(rest.as_bytes());
         debug_assert!(chunk.invalid().is_empty(), "JSON is UTF-8");
     }
 }
