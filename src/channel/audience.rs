@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::channel::{Publication, TagFilter};
-use crate::geo::{Area, Point};
+use crate::geo::{Area, Point, Purse};
 
 /// One subscriber of a geo event channel, for live delivery and for history alike.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,33 +21,37 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    pub(crate) fn gets(&self, publication: &Publication) -> bool {
-        self.has_place(publication) && self.admits(publication)
+    /// `purse` is for all events that are looked at for one input.
+    pub(crate) fn gets(&self, publication: &Publication, purse: &mut Purse) -> bool {
+        self.has_place(publication, purse) && self.admits(publication, purse)
     }
 
     /// Whether the event is in the area: a point in it, or a shape that meets it. An event without
     /// a place is nowhere, except for whom tags decide.
-    pub(crate) fn has_place(&self, publication: &Publication) -> bool {
-        self.is_by_tags || publication.place.as_deref().is_some_and(|place| self.area.has(place))
+    fn has_place(&self, publication: &Publication, purse: &mut Purse) -> bool {
+        let place = publication.place.as_deref();
+        self.is_by_tags || place.is_some_and(|place| self.area.has_for(place, purse))
     }
 
     /// Everything else, for events that were found by their place.
-    pub(crate) fn admits(&self, publication: &Publication) -> bool {
+    pub(crate) fn admits(&self, publication: &Publication, purse: &mut Purse) -> bool {
+        let place = publication.place.as_deref();
         let passes = |filter: &Arc<TagFilter>| filter.passes(&publication.tags);
         self.filters.iter().flatten().all(passes)
-            && publication.reach.as_deref().is_none_or(|reach| self.is_reached(reach))
-            && self.within.as_deref().is_none_or(|within| {
-                publication.place.as_deref().is_some_and(|place| within.has(place))
-            })
+            && publication.reach.as_deref().is_none_or(|reach| self.is_reached(reach, purse))
+            && self
+                .within
+                .as_deref()
+                .is_none_or(|within| place.is_some_and(|place| within.has_for(place, purse)))
     }
 
     /// By the session's last position; without one, by the centre of a circle; without either, the
     /// area must meet the reach.
-    fn is_reached(&self, reach: &Area) -> bool {
+    fn is_reached(&self, reach: &Area, purse: &mut Purse) -> bool {
         match (self.position, &*self.area) {
             (Some(position), _) => reach.contains(&position),
             (None, Area::Circle(circle)) => reach.contains(&circle.center),
-            (None, area) => area.meets(reach),
+            (None, area) => area.meets_for(reach, purse),
         }
     }
 }
@@ -79,7 +83,8 @@ mod tests {
 
     fn gets(area: &Arc<Area>, position: Option<f64>, publication: &Publication) -> bool {
         let area = area.clone();
-        Audience { area, position: position.map(point), ..Audience::default() }.gets(publication)
+        let audience = Audience { area, position: position.map(point), ..Audience::default() };
+        audience.gets(publication, &mut Purse::default())
     }
 
     #[test]
@@ -124,8 +129,8 @@ mod tests {
         let area = circle(10.0, 1000.0);
         let within = Some(circle(10.0, 200.0));
         let bounded = Audience { area: area.clone(), within, ..Audience::default() };
-        assert!(bounded.gets(&event(10.001, None)));
-        assert!(!bounded.gets(&event(10.003, None)));
+        assert!(bounded.gets(&event(10.001, None), &mut Purse::default()));
+        assert!(!bounded.gets(&event(10.003, None), &mut Purse::default()));
         let only = |key: &str| {
             let part = FilterPart { key: key.into(), cmp: "ex".into(), ..FilterPart::default() };
             Some(Arc::new(TagFilter::parse("tf", part).expect("a filter")))
@@ -134,8 +139,8 @@ mod tests {
         let picky = Audience { area, filters, ..Audience::default() };
         let mut tagged = event(10.0, None);
         tagged.tags.insert("a".into(), String::new());
-        assert!(!picky.gets(&tagged));
+        assert!(!picky.gets(&tagged, &mut Purse::default()));
         tagged.tags.insert("b".into(), String::new());
-        assert!(picky.gets(&tagged));
+        assert!(picky.gets(&tagged, &mut Purse::default()));
     }
 }

@@ -15,7 +15,7 @@ mod point;
 mod points;
 mod zones;
 
-pub(crate) use area::{Area, Circle, Place, Vertex};
+pub(crate) use area::{Area, Circle, Place, Purse, Vertex};
 pub(crate) use cell::{CellKey, FaceHint, HexGrid};
 pub(crate) use detect::{Detect, Transition};
 pub(crate) use error::GeoError;

@@ -12,7 +12,7 @@ use crate::channel::{
     AreaSource, Audience, Centers, Channel, EventKind, GeoOptions, Mail, Moved, Publication,
     Refusal, Start, View,
 };
-use crate::geo::{Area, AreaIndex, LatLng, Metres, Place};
+use crate::geo::{Area, AreaIndex, LatLng, Metres, Place, Purse};
 
 /// The subscribers of one channel, found by place.
 #[derive(Debug)]
@@ -213,9 +213,10 @@ impl<M: Mailbox> EventRoom<M> {
             found.extend(slots);
         }
         found.sort_unstable();
+        let mut purse = Purse::default();
         found.retain(|slot| {
             let viewer = self.members.get(*slot).expect("what is indexed is there");
-            viewer.audience.admits(publication)
+            viewer.audience.admits(publication, &mut purse)
         });
         found
     }

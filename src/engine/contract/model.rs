@@ -13,7 +13,7 @@ use crate::channel::{
 };
 use crate::engine::contract::{TestSink, at, channel, publication};
 use crate::engine::{Broker, PublishOptions, Retention};
-use crate::geo::{Area, Circle, LatLng, Metres, Place};
+use crate::geo::{Area, Circle, LatLng, Metres, Place, Purse};
 
 /// The window of idempotency keys that [`crate::engine::PublishOptions`] promises, in seconds.
 const KEY_TTL: u64 = 300;
@@ -335,7 +335,7 @@ impl Model {
         });
         let complete = around.map(|around| {
             let who = audience(around);
-            kept.retain(|one| who.gets(one));
+            kept.retain(|one| who.gets(one, &mut Purse::default()));
             let after = since.filter(|_| !query.reverse).map_or(0, |since| since.offset);
             let lost = |spot| life.lost.get(&spot).is_some_and(|lost| *lost > after);
             !other_epoch && kept.len() <= query.limit && !lost(around) && !lost(WIDE)

@@ -109,9 +109,14 @@ impl Area {
     /// Whether an event of that place is in the area: a point that it contains, a shape that it
     /// meets.
     pub(crate) fn has(&self, place: &Place) -> bool {
+        self.has_for(place, &mut Purse::default())
+    }
+
+    /// The same for one of many places, or one of many areas.
+    pub(crate) fn has_for(&self, place: &Place, purse: &mut Purse) -> bool {
         match &place.shape {
             None => self.contains(&place.at),
-            Some(shape) => self.meets(shape),
+            Some(shape) => self.meets_for(shape, purse),
         }
     }
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::channel::HistoryPage;
-use crate::geo::Vertex;
+use crate::geo::{Purse, Vertex};
 
 /// Far from each other, but for the last two, which are beside each other over the antimeridian.
 const SPOTS: [(f64, f64); 5] =
@@ -141,7 +141,12 @@ impl Model {
         let since = query.since.as_ref().map(|since| since.offset);
         let mut wanted: Vec<u64> = self
             .kept()
-            .filter(|item| query.audience.as_ref().is_none_or(|who| who.gets(&item.publication)))
+            .filter(|item| {
+                query
+                    .audience
+                    .as_ref()
+                    .is_none_or(|who| who.gets(&item.publication, &mut Purse::default()))
+            })
             .map(|item| item.publication.offset)
             .filter(|offset| match since {
                 None => true,
@@ -275,7 +280,7 @@ proptest! {
         let of = Arc::new(area(center, reach, is_circle));
         let who = Arc::new(Audience { area: of.clone(), ..Audience::default() });
         let missed = || all.iter().filter(|one| one.offset > since);
-        let due: Vec<u64> = missed().filter(|one| who.gets(one)).map(|one| one.offset).collect();
+        let due: Vec<u64> = missed().filter(|one| who.gets(one, &mut Purse::default())).map(|one| one.offset).collect();
         match recovered(&stream, &who, since, 1000, Moment(1)) {
             Some(told) => prop_assert_eq!(told, due),
             None => {
@@ -321,7 +326,7 @@ proptest! {
             let center = point((beside.lat() + aside).clamp(-90.0, 90.0), beside.lng());
             let of = Arc::new(area(center, size + 0.0001, is_circle));
             let who = Arc::new(Audience { area: of, ..Audience::default() });
-            let due: Vec<u64> = all.iter().filter(|one| who.gets(one)).map(|one| one.offset).collect();
+            let due: Vec<u64> = all.iter().filter(|one| who.gets(one, &mut Purse::default())).map(|one| one.offset).collect();
             prop_assert_eq!(recovered(&stream, &who, filled, 1000, Moment(1)), Some(due));
         }
     }
