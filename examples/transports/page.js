@@ -14,7 +14,8 @@ const fixEveryMs = 100;
 const courierCount = 60;
 const cityEveryMs = 1000;
 const eventShownMs = 6000;
-const failuresMost = 2;
+/** A node that is started anew is there again sooner. */
+const failingMostMs = 10_000;
 const metresADegree = 111_195;
 
 /** A place so many metres from the middle of the city. */
@@ -73,8 +74,8 @@ class Panel {
   datagrams = 0;
   /** How often the browser was asked for a connection, by transport. */
   attempts = { websocket: 0, webtransport: 0 };
-  /** How many of the last attempts by WebTransport failed, in a row. */
-  failures = 0;
+  /** Since when every attempt by WebTransport has failed. */
+  failingSince = null;
   latencyMs = null;
   ended = null; // what the SDK said of the last end
   closed = null; // what the browser said of it
@@ -160,6 +161,11 @@ class Panel {
     if (sentMs !== undefined) this.latencyMs = now() - sentMs;
   }
 
+  /** Whether WebTransport has failed for so long that another transport is better. */
+  get isFailing() {
+    return this.failingSince !== null && performance.now() - this.failingSince > failingMostMs;
+  }
+
   #openedSocket(socket) {
     this.attempts.websocket += 1;
     socket.addEventListener("close", ({ code, reason }) => (this.closed = { code, reason }));
@@ -175,10 +181,10 @@ class Panel {
       if (this.#datagrams?.session === session) this.#datagrams = null;
     });
     session.ready.then(() => {
-      this.failures = 0;
+      this.failingSince = null;
       const writable = session.datagrams.createWritable?.() ?? session.datagrams.writable;
       this.#datagrams = { session, writer: writable.getWriter() };
-    }, () => (this.failures += 1));
+    }, () => (this.failingSince ??= performance.now()));
   }
 
   /** A fix that is lost is not missed: the next comes in a tenth of a second. */
@@ -297,7 +303,7 @@ async function start() {
   if (window.WebTransport) {
     const opened = (session) => panels.webtransport.openedSession(session);
     const Heard = hearing(window.WebTransport, opened, () => [trust()]);
-    const get = () => (panels.webtransport.failures < failuresMost ? Heard : undefined);
+    const get = () => (panels.webtransport.isFailing ? undefined : Heard);
     Object.defineProperty(window, "WebTransport", { get });
   }
   const all = Object.values(panels);

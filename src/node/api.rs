@@ -107,7 +107,8 @@ impl Node {
         Ok(self.directory.tell(audience, command).await)
     }
 
-    /// Without a label, subscriptions with any label end as well.
+    /// Without a label, subscriptions with any label end as well. What was published before is told
+    /// before.
     pub(crate) async fn unsubscribe(
         &self,
         name: &str,
@@ -115,6 +116,8 @@ impl Node {
     ) -> Result<usize, ClientError> {
         let channel = self.subscribed(name, false)?;
         check_user(&audience)?;
+        let (base, _) = self.channel(name)?;
+        self.lanes.look(&base, |_| ()).await;
         Ok(self.directory.tell(audience, ServerCommand::Unsubscribe { channel }).await)
     }
 
@@ -266,9 +269,10 @@ fn check_publish(publish: &ServerPublish, options: &NamespaceOptions) -> Result<
     Ok(())
 }
 
+/// Anonymous clients have no user: each is named by itself.
 fn check_user(audience: &Audience) -> Result<(), ClientError> {
-    if audience.user.is_empty() {
-        return Err(ErrorCode::BadRequest.because("user: empty"));
+    if audience.user.is_empty() && audience.client.is_none() {
+        return Err(ErrorCode::BadRequest.because("user: empty, and no client"));
     }
     Ok(())
 }

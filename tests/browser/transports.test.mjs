@@ -232,7 +232,7 @@ test("both come back to a node that was started anew, and are told that its stre
   }
 });
 
-test("where UDP is dropped, a page is on WebSocket after one attempt, later after two", bounded, async () => {
+test("where UDP is dropped, a page is on WebSocket after one attempt, later after ten seconds", bounded, async () => {
   const { stream: { epoch } } = await panel("webtransport");
   await pause();
   network.isBlocked = true;

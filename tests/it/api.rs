@@ -87,6 +87,18 @@ async fn subscribe_and_unsubscribe_reach_the_user() {
     bob.subscribe("b").await;
     node.api("unsubscribe", &json!({"user": "bob", "channel": "b"})).await;
     assert_eq!(bob.message().await["push"]["unsubscribe"]["code"], 2000);
+    // What was published before is told before.
+    for round in 0..20 {
+        bob.subscribe("b").await;
+        let unsubscribe = json!({"unsubscribe": {"user": "bob", "channel": "b"}});
+        let publish = |n: u32| json!({"publish": {"channel": "b", "data": n}});
+        let commands = [publish(1), publish(2), unsubscribe, publish(3)];
+        node.ask_api("batch", &json!({ "commands": commands })).await;
+        for n in 1..=2 {
+            assert_eq!(bob.publication().await, n, "round {round}");
+        }
+        assert_eq!(bob.message().await["push"]["unsubscribe"]["code"], 2000);
+    }
     let nobody = json!({"user": "nobody", "channel": "a"});
     assert_eq!(node.api("subscribe", &nobody).await, json!({}));
     for wrong in [json!({"channel": "a"}), json!({"user": "ann"})] {
@@ -128,6 +140,12 @@ async fn disconnect_ends_connections_with_its_code() {
     node.api("disconnect", &json!({"user": "ann", "client": one})).await;
     assert_eq!(kept.close_code().await, 3503);
     assert_eq!(other.ask(json!({"ping": {}})).await["error"], Value::Null);
+    // Who is nobody is named by the client alone.
+    let (mut nobody, mut another) = tokio::join!(Client::open(&node), Client::connect(&node));
+    let one = nobody.enter(json!({})).await["client"].clone();
+    node.api("disconnect", &json!({ "client": one })).await;
+    assert_eq!(nobody.close_code().await, 3503);
+    assert_eq!(another.ask(json!({"ping": {}})).await["error"], Value::Null);
 }
 
 #[tokio::test]

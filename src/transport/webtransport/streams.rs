@@ -170,4 +170,4 @@ impl Stream {
 }
 
 /// How long a stream that takes nothing may hold up others.
-const STUCK_TIME: Duration = Duration::from_secs(1);
+const STUCK_TIME: Duration = Duration::from_millis(250);
