@@ -32,8 +32,9 @@ pub(super) struct Fences {
     dwells: BTreeSet<(Moment, u32, u32)>,
     /// Stays for which there was no room, since this was last asked.
     forgotten: usize,
-    /// Of the last look-up, kept for its room.
-    candidates: Vec<u32>,
+    /// Of the last look-up, kept for its room; `found` is for what the index has.
+    candidates: Vec<(u32, Option<Stay>)>,
+    found: Vec<u32>,
 }
 
 /// Whose fence it is.
@@ -228,8 +229,8 @@ impl Fences {
         };
         let mut found = Vec::new();
         let candidates = self.candidates(&look);
-        for id in &candidates {
-            self.judge(*id, &look, &stands, &mut found);
+        for (id, stay) in &candidates {
+            self.judge((*id, *stay), &look, &stands, &mut found);
         }
         self.candidates = candidates;
         sort(&mut found);
@@ -258,7 +259,8 @@ impl Fences {
         for slot in held.into_iter().chain(others) {
             let to = table.seen(slot);
             let look = Look { slot, from: to, to, reason, mover, now, options };
-            self.judge(id, &look, &stands, &mut found);
+            let stay = self.stays.get(&(slot, id)).copied();
+            self.judge((id, stay), &look, &stands, &mut found);
         }
         sort(&mut found);
         found
@@ -279,38 +281,40 @@ impl Fences {
         found
     }
 
-    /// Fences for which a step may mean something, sorted.
-    fn candidates(&mut self, look: &Look<'_>) -> Vec<u32> {
-        let mut ids = std::mem::take(&mut self.candidates);
-        ids.clear();
+    /// Fences for which a step may mean something, sorted, with what they remember of the object.
+    fn candidates(&mut self, look: &Look<'_>) -> Vec<(u32, Option<Stay>)> {
+        let mut candidates = std::mem::take(&mut self.candidates);
+        candidates.clear();
         let of_object = (Bound::Included((look.slot, 0)), Bound::Included((look.slot, u32::MAX)));
-        ids.extend(self.stays.range(of_object).map(|((_, id), _)| *id));
+        let stays = self.stays.range(of_object);
+        candidates.extend(stays.map(|((_, id), stay)| (*id, Some(*stay))));
         if let Some(to) = look.to {
-            let to = to.fix.point;
-            self.areas.matches(&Place { at: to, shape: None }, &mut ids);
-            self.neared.from(to, &mut ids);
+            let (to, ids) = (to.fix.point, &mut self.found);
+            ids.clear();
+            self.areas.matches(&Place { at: to, shape: None }, ids);
+            self.neared.from(to, ids);
             if let Some(from) = look.from
                 && look.may_cross()
             {
-                self.crossed.along(from.fix.point, to, &mut ids);
+                self.crossed.along(from.fix.point, to, ids);
             }
-            ids.extend(&self.anywhere);
+            candidates.extend(ids.iter().chain(&self.anywhere).map(|id| (*id, None)));
         }
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        // Of one that is found several times, what it remembers comes first.
+        candidates.sort_unstable_by_key(|(id, stay)| (*id, stay.is_none()));
+        candidates.dedup_by_key(|(id, _)| *id);
+        candidates
     }
 
     /// What one look means for one fence.
     fn judge(
         &mut self,
-        id: u32,
+        (id, stay): (u32, Option<Stay>),
         look: &Look<'_>,
         stands: &impl Fn(&Of, &Arc<Object>) -> Standing,
         found: &mut Vec<Found>,
     ) {
         let guard = self.fences.get(id).expect("what is indexed is there");
-        let stay = self.stays.get(&(look.slot, id)).copied();
         let was_in = matches!(stay, Some(Stay::In { .. }));
         let to = look.to.filter(|to| stands(&guard.of, to) == Standing::Seen);
         let may_keep = was_in && look.mover != Mover::Area;
@@ -416,11 +420,13 @@ impl Guard {
     }
 
     fn is_crossed(&self, look: &Look<'_>, to: &Object) -> bool {
+        if !self.rules.detect.has(Transition::Cross) {
+            return false;
+        }
         let Some(from) = look.from.filter(|_| look.may_cross()) else { return false };
         let (from, to) = (&from.fix.point, &to.fix.point);
         // The distance is cheaper, and most ways are too short.
-        self.rules.detect.has(Transition::Cross)
-            && self.area.has_edge_within(to, doubtful(from.distance(to).0))
+        self.area.has_edge_within(to, doubtful(from.distance(to).0))
             && self.area.meets_way(from, to)
     }
 }
