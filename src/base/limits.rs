@@ -138,9 +138,6 @@ pub(crate) const QUIC_CONNECTION_BYTES: u32 = 64 << 10;
 pub(crate) const QUIC_SEND_BYTES: u64 = 128 << 10;
 /// Streams of their own that the channels of one session may have at a time.
 pub(crate) const STREAMS: usize = 64;
-/// Bytes that wait in them all together before the session waits for them, and one that does not move
-/// is given up.
-pub(crate) const STREAMS_BYTES: usize = 256 << 10;
 /// Bytes of a client's datagram: with its headers it fits into the smallest packet of QUIC.
 pub(crate) const DATAGRAM_BYTES: usize = 1024;
 /// Objects of one session whose last datagram is remembered.

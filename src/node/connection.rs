@@ -146,7 +146,10 @@ impl<T: Transport> Connection<T> {
     }
 
     fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<Step> {
-        let unsent = self.link.pressure();
+        if let Some(row) = self.link.cut_row(self.asker.node.options.queue_bytes_max) {
+            return Poll::Ready(Step::Lost(SubId(row)));
+        }
+        let unsent = self.link.queued_in(None);
         // A reply to one small command may be large: while replies are not read, none is made.
         if unsent < limits::READ_GATE
             && let Poll::Ready(answer) = self.requests.poll_answer(context, &self.asker)
@@ -154,7 +157,7 @@ impl<T: Transport> Connection<T> {
             return Poll::Ready(Step::Answer(answer));
         }
         if unsent < limits::WRITE_HIGH_WATER {
-            if self.session.has_more() {
+            if self.session.has_more(|row| has_room(&self.link, row)) {
                 return Poll::Ready(Step::More);
             }
             let room = limits::WRITE_HIGH_WATER - unsent;
@@ -162,8 +165,8 @@ impl<T: Transport> Connection<T> {
             {
                 return Poll::Ready(Step::Mail(taken));
             }
-        } else if self.asker.mailbox.has_overflowed(context) {
-            return Poll::Ready(Step::Mail(Err(Overflow)));
+        } else if let Some(urgent) = self.asker.mailbox.take_urgent(context) {
+            return Poll::Ready(Step::Mail(urgent.map(|mail| self.batch.push_back(mail))));
         }
         let reading = unsent < limits::READ_GATE
             && self.session.accepts_frames()
@@ -177,7 +180,7 @@ impl<T: Transport> Connection<T> {
                 Poll::Ready(Turn::Lost { row }) => return Poll::Ready(Step::Lost(SubId(row))),
                 Poll::Pending => break,
             }
-            if unsent >= limits::WRITE_HIGH_WATER {
+            if unsent >= limits::WRITE_HIGH_WATER || self.session.has_more(|_row| true) {
                 return Poll::Ready(Step::Room);
             }
         }
@@ -263,7 +266,10 @@ impl<T: Transport> Connection<T> {
             Step::Draining => self.session.handle_violation(Disconnect::SHUTDOWN, now, actions),
             Step::Lost(sub) => self.session.handle_lost_row(sub, now, actions),
             Step::Room => {}
-            Step::More => self.session.handle_room(now, actions),
+            Step::More => {
+                let link = &self.link;
+                self.session.handle_room(|row| has_room(link, row), now, actions);
+            }
         }
         None
     }
@@ -333,6 +339,11 @@ impl<T: Transport> Connection<T> {
     fn now(&self) -> Now {
         self.asker.node.clock.now()
     }
+}
+
+/// Whether a row, or what is in none, may have more.
+fn has_room(link: &impl Transport, row: Option<SubId>) -> bool {
+    link.queued_in(row.map(|sub| sub.0)) < limits::WRITE_HIGH_WATER
 }
 
 fn wrong_format(received: Format) -> Disconnect {

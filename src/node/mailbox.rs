@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::base::SubId;
-use crate::channel::{Mail, Moved, Sighting, Start};
+use crate::channel::{Mail, Moved, ServerCommand, Sighting, Start};
 
 /// The sending and receiving end alike; clones share one queue. Any number of lanes post, one
 /// connection task takes.
@@ -23,8 +23,10 @@ struct Queue {
     conflated: usize,
     state: State,
     waker: Option<Waker>,
-    /// The connection waits for its client to read: only an overflow is worth waking it for.
+    /// The connection waits for its client to read: only what ends it is worth waking it for.
     blocked: bool,
+    /// What ends the connection was posted.
+    has_urgent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ impl Mailbox {
             state: State::Open,
             waker: None,
             blocked: false,
+            has_urgent: false,
         })))
     }
 
@@ -79,12 +82,22 @@ impl Mailbox {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether it has overflowed; wakes the task when it does. For a connection that takes nothing
-    /// while its client does not read.
-    pub(crate) fn has_overflowed(&self, context: &Context<'_>) -> bool {
+    /// What ends the connection: an overflow, or the server's word, past all that waits before it.
+    /// Wakes the task when it comes. For a connection that takes nothing while its client does not
+    /// read.
+    pub(crate) fn take_urgent(&self, context: &Context<'_>) -> Option<Result<Mail, Overflow>> {
         let mut queue = self.lock();
         queue.wake(context, true);
-        queue.state == State::Overflowed
+        if queue.state == State::Overflowed {
+            return Some(Err(Overflow));
+        }
+        if !std::mem::take(&mut queue.has_urgent) {
+            return None;
+        }
+        let at = queue.mails.iter().position(is_urgent)?;
+        let mail = queue.mails.remove(at)?;
+        queue.bytes -= cost(&mail);
+        Some(Ok(mail))
     }
 
     /// Gives back the memory of an empty queue.
@@ -116,8 +129,9 @@ impl crate::hub::Mailbox for Mailbox {
             if queue.state != State::Open {
                 return;
             }
+            queue.has_urgent |= is_urgent(&mail);
             queue.push(mail);
-            if queue.blocked && queue.state == State::Open {
+            if queue.blocked && queue.state == State::Open && !queue.has_urgent {
                 return;
             }
             queue.waker.take()
@@ -176,6 +190,11 @@ impl Queue {
         self.mails = VecDeque::new();
         self.bytes = 0;
     }
+}
+
+/// Whether it ends the connection.
+fn is_urgent(mail: &Mail) -> bool {
+    matches!(mail, Mail::Server(command) if matches!(**command, ServerCommand::Disconnect { .. }))
 }
 
 /// Of each object that a view is told of more than once, leaves the latest state at the place of

@@ -159,8 +159,16 @@ impl Subscription {
         }
     }
 
-    /// The row for what is written about it next; it begins with what it is about.
+    pub(super) fn row_id(&self) -> Option<SubId> {
+        self.row.is_some().then_some(self.id)
+    }
+
+    /// The row for what is written about it next; it begins with what it is about. There is none
+    /// before the client has all pages of a map, which come as replies.
     pub(super) fn row(&mut self, encoding: Encoding, actions: &mut Actions) -> Option<SubId> {
+        if self.is_paged() {
+            return None;
+        }
         let row = self.row.as_mut()?;
         if !std::mem::replace(&mut row.begun, true) {
             let push = Push { channel: self.channel.as_str().to_owned(), ..Push::default() };

@@ -76,6 +76,10 @@ impl Session {
             actions.ended_rows.push(sub);
         }
         if let Some(viewing) = &subscription.viewing {
+            for id in viewing.moves_under_way() {
+                let why = "channel: the subscription has ended";
+                self.fail(id, ErrorCode::BadRequest.because(why), actions);
+            }
             self.refollow(sub, &channel, Some(viewing.source()), None, actions);
         }
         self.request(Request::Leave { channel, sub }, Expected::Nothing, actions);

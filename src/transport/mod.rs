@@ -48,10 +48,9 @@ pub(crate) enum Received {
 #[derive(Debug)]
 pub(crate) enum Turn {
     Received(Received),
-    /// What was queued has been given to the kernel, or is little enough to queue more.
+    /// What was queued has been given to the kernel; of a transport with rows, that of one of them.
     Flushed,
-    /// The stream of a row ended before its time, since the client did not want it or did not read it:
-    /// what was queued there and not read is lost, and the row has no stream any more.
+    /// The client does not want a row any more: what was in it and not read is lost.
     Lost {
         row: u32,
     },
@@ -67,9 +66,9 @@ pub(crate) trait Transport: Send {
 
     /// Queues one outgoing message, the concatenation of `head` and `body`, behind those queued
     /// before. `body` is shared with other connections: large ones are kept by reference, small
-    /// ones copied. Never blocks; the caller bounds what it queues by [`Transport::pressure`].
-    /// Messages of one row keep their order, and a transport that can does not let other rows wait for
-    /// them.
+    /// ones copied. Never blocks; the caller bounds what it queues by [`Transport::queued_in`] and
+    /// [`Transport::cut_row`]. Messages of one row keep their order, and a transport that can does not
+    /// let other rows wait for them.
     fn queue(&mut self, row: Option<u32>, head: &[u8], body: &Bytes);
 
     /// Nothing follows in this row.
@@ -81,10 +80,15 @@ pub(crate) trait Transport: Send {
     /// Bytes queued and not yet given to the kernel.
     fn queued_bytes(&self) -> usize;
 
-    /// Of those, the bytes that speak against queueing more: rows that wait by themselves hold some
-    /// for which no other need wait.
-    fn pressure(&self) -> usize {
+    /// Of those, the bytes for which a message in this row would wait; without a row, one of none.
+    fn queued_in(&self, _row: Option<u32>) -> usize {
         self.queued_bytes()
+    }
+
+    /// Where rows that wait by themselves hold more than so many bytes together, cuts the fullest of
+    /// them off: what was in it and not read is lost.
+    fn cut_row(&mut self, _bytes_max: usize) -> Option<u32> {
+        None
     }
 
     /// Forgets what is queued, so that a close can go out at once.

@@ -108,6 +108,24 @@ async fn a_call_in_the_frame_of_a_subscribe_is_for_that_subscription() {
 }
 
 #[tokio::test]
+async fn a_move_whose_subscription_ends_is_answered() {
+    let node = start().await;
+    let mut client = Client::connect(&node).await;
+    view(&mut client, "drivers:city", near(52.0, 13.0, 500.0)).await;
+    let moved = json!({"channel": "drivers:city", "area": near(53.0, 13.0, 500.0)});
+    let moved = json!({"id": 101, "rpc": {"method": "geo.move", "data": moved}});
+    let unsubscribe = json!({"id": 102, "unsubscribe": {"channel": "drivers:city"}});
+    client.say_text(format!("{moved}\n{unsubscribe}")).await;
+    let refused = client.message().await;
+    assert_eq!(
+        [&refused["id"], &refused["error"]["code"]],
+        [&json!(101), &json!(107)],
+        "{refused}"
+    );
+    assert_eq!(client.message().await["id"], 102);
+}
+
+#[tokio::test]
 async fn a_move_that_is_refused_changes_nothing() {
     let node = start().await;
     for number in 0..4 {

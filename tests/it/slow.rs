@@ -7,7 +7,7 @@ use tokio::net::TcpSocket;
 use crate::client::Client;
 use crate::node::Node;
 use crate::raw::{LAST, Raw, TEXT, frame, upgrade};
-use crate::time::within;
+use crate::time::{now, within};
 
 /// A subscriber that never reads again, with as little room in its kernel as it can have.
 pub(crate) async fn deaf(node: &Node, channel: &str) -> tokio::net::TcpStream {
@@ -66,6 +66,26 @@ async fn a_client_that_never_reads_is_cut_and_slows_nobody() {
     }
     let stats = node.api("channels", &json!({})).await;
     assert_eq!(stats["channels"]["plain:a"]["num_clients"], 3);
+}
+
+#[tokio::test]
+async fn the_server_ends_what_does_not_read_past_all_that_waits() {
+    let settings = [
+        ("client.queue_max_size", "67108864"),
+        ("shutdown.spread", "0s"),
+        ("shutdown.timeout", "25s"),
+    ];
+    let mut node = Node::start(&settings).await;
+    let _deaf = deaf(&node, "plain:a").await;
+    let filling = "x".repeat(256 << 10);
+    // More than any kernel takes.
+    for _ in 0..64 {
+        node.api("publish", &json!({"channel": "plain:a", "data": filling})).await;
+    }
+    let start = now();
+    node.signal("TERM");
+    assert_eq!(node.exit_code().await, Some(0));
+    assert!(start.elapsed() < std::time::Duration::from_secs(12), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

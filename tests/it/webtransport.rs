@@ -173,8 +173,15 @@ impl Session {
     }
 
     /// What the capsule says that ends the session.
-    async fn closed(&self) -> (u64, String) {
-        match within("the end", self.connection.accept_uni()).await.unwrap_err() {
+    pub(crate) async fn closed(&self) -> (u64, String) {
+        let end = loop {
+            // Streams that nobody has looked at come first.
+            match within("the end", self.connection.accept_uni()).await {
+                Ok(_unread) => {}
+                Err(end) => break end,
+            }
+        };
+        match end {
             ConnectionError::ApplicationClosed(close) => {
                 let reason = String::from_utf8(close.reason().to_vec()).unwrap();
                 (close.code().into_inner(), reason)

@@ -110,7 +110,7 @@ async fn each_subscription_has_a_stream_of_its_own() {
 
 #[tokio::test]
 async fn what_the_client_does_not_read_holds_up_no_other() {
-    let node = start(&[]).await;
+    let node = start(&[("client.queue_max_size", "262144")]).await;
     let mut session = session(&node).await;
     let recoverable = |channel: &str| json!({"channel": channel, "recoverable": true});
     let slow = subscribe(&mut session, recoverable("slow")).await;
@@ -327,4 +327,78 @@ async fn a_moved_area_is_answered_where_its_objects_are_told() {
     while view.0 != found {
         view.take(&message(&mut row).await);
     }
+}
+
+#[tokio::test]
+async fn a_session_whose_streams_are_not_read_hears_the_server() {
+    let node = start(&[]).await;
+    let mut session = session(&node).await;
+    let filling = "x".repeat(40 << 10);
+    for channel in ["a", "b", "c", "d", "e", "f"] {
+        subscribe(&mut session, json!({ "channel": channel })).await;
+        for _ in 0..4 {
+            publish(&node, channel, json!(filling)).await;
+        }
+    }
+    // Nearly a megabyte waits in streams that nobody reads.
+    node.api("unsubscribe", &json!({"user": "ann", "channel": "a"})).await;
+    assert_eq!(session.message().await["push"]["unsubscribe"]["code"], 2000);
+    node.api("disconnect", &json!({"user": "ann"})).await;
+    assert_eq!(session.message().await["push"]["disconnect"]["code"], 3503);
+    assert_eq!(session.closed().await.0, 3503);
+}
+
+/// What a message says of a map: nothing is set twice, and nothing goes that was not there.
+fn take_map(seen: &mut BTreeSet<String>, message: &Value) {
+    let page = message["subscribe"]["state"].as_array().into_iter().flatten();
+    let push = Some(&message["push"]["pub"]).filter(|entry| entry.is_object());
+    for entry in page.chain(push) {
+        let key = entry["key"].as_str().unwrap().to_owned();
+        let is_new = if entry["removed"] == true { seen.remove(&key) } else { seen.insert(key) };
+        assert!(is_new, "{message}");
+    }
+}
+
+#[tokio::test]
+async fn pages_of_a_map_and_what_happens_meanwhile_come_in_one_row() {
+    let listen = [("listen.webtransport", "127.0.0.1:0")];
+    let node = Node::start_with(crate::geo_events::FILE, &listen).await;
+    for n in 0..150 {
+        let object =
+            json!({"channel": "drivers:city", "key": format!("k{n:03}"), "lat": 52.0, "lng": 13.0});
+        node.api("geo_set", &object).await;
+    }
+    let mut session = session(&node).await;
+    let channel = "drivers:city@map";
+    let mut seen = BTreeSet::new();
+    let here = near(52.0, 13.0, 500.0);
+    let page = |cursor: &str| {
+        let request =
+            json!({"channel": channel, "type": 1, "limit": 100, "cursor": cursor, "data": here});
+        json!({ "subscribe": request })
+    };
+    let moved = |lat: f64| {
+        let area = json!({"channel": channel, "area": near(lat, 13.0, 500.0)});
+        json!({"rpc": {"method": "geo.move", "data": area}})
+    };
+    let reply = session.ask(page("")).await;
+    take_map(&mut seen, &reply);
+    let first = reply["subscribe"]["cursor"].as_str().unwrap().to_owned();
+    // Away before or after the second page, and back.
+    session.command(moved(53.0)).await;
+    session.command(page(&first)).await;
+    for message in until_now(&mut session).await {
+        take_map(&mut seen, &message);
+    }
+    let last = session.command(moved(52.0)).await;
+    let mut row = session.row().await;
+    assert_eq!(message(&mut row).await["push"]["channel"], channel);
+    loop {
+        let told = message(&mut row).await;
+        take_map(&mut seen, &told);
+        if told["id"] == last {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 150);
 }

@@ -96,16 +96,21 @@ impl Session {
         Ok(())
     }
 
-    /// Whether there is something to tell as soon as the connection has room.
-    pub(crate) fn has_more(&self) -> bool {
-        self.subscriptions.iter().any(Subscription::has_more)
+    /// Whether there is something to tell now, where `has_room` says which rows may have more.
+    pub(crate) fn has_more(&self, has_room: impl Fn(Option<SubId>) -> bool) -> bool {
+        self.subscriptions.iter().any(|one| one.has_more() && has_room(one.row_id()))
     }
 
-    /// The connection has room: tells the next objects of snapshots.
-    pub(crate) fn handle_room(&mut self, now: Now, actions: &mut Actions) {
+    /// Rows have room: tells the next objects of snapshots.
+    pub(crate) fn handle_room(
+        &mut self,
+        has_room: impl Fn(Option<SubId>) -> bool,
+        now: Now,
+        actions: &mut Actions,
+    ) {
         let encoding = self.origin.encoding;
         for subscription in self.subscriptions.iter_mut() {
-            if !subscription.has_more() {
+            if !subscription.has_more() || !has_room(subscription.row_id()) {
                 continue;
             }
             let Some(viewing) = &mut subscription.viewing else { continue };
@@ -182,7 +187,7 @@ impl Session {
 
 impl Subscription {
     /// Whether it is a map whose client has not got all of it yet.
-    fn is_paged(&self) -> bool {
+    pub(in crate::session) fn is_paged(&self) -> bool {
         let viewing = self.viewing.as_ref();
         viewing.is_some_and(|viewing| viewing.form == Form::Map && viewing.backlog.is_held)
     }

@@ -64,6 +64,11 @@ impl Viewing {
         sources.any(|source| matches!(source, AreaSource::FollowMe { .. }))
     }
 
+    /// Ids of the calls that wait for the lane.
+    pub(in crate::session) fn moves_under_way(&self) -> impl Iterator<Item = u32> {
+        self.moves.iter().map(|due| due.id)
+    }
+
     /// How far an event is from the area's centre, where that is told.
     pub(in crate::session) fn away(
         &self,

@@ -38,7 +38,7 @@ pub(crate) use http3::control_stream;
 use http3::{CLOSE, DATA, HEADERS, Records};
 use incoming::{Incoming, Violation};
 use outgoing::Outgoing;
-use streams::Streams;
+use streams::{Streams, Wrote};
 
 /// One session, on a QUIC connection of its own; with it the connection ends.
 #[derive(Debug)]
@@ -235,25 +235,28 @@ impl WebTransport {
         Poll::Ready(Ok(()))
     }
 
-    /// Hands what is queued for all streams to QUIC. Ready when nothing is left that the caller must
-    /// wait for, and when a stream was lost.
+    /// Hands what is queued for all streams to QUIC. Ready when one has nothing left, and when one was
+    /// lost.
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
-        let waited = self.pressure();
+        let waited = self.outgoing.queued_bytes();
         if let Poll::Ready(Err(fault)) = self.poll_write(cx) {
             let lost = matches!(fault, WriteError::ConnectionLost(_));
             self.phase = if lost { Phase::Gone } else { Phase::Silent };
             return Poll::Ready(Turn::Received(Received::Closed));
         }
         match self.streams.as_mut().map(|streams| streams.poll_write(cx)) {
-            Some(Poll::Ready(Ok(row))) => return Poll::Ready(Turn::Lost { row }),
+            Some(Poll::Ready(Ok(Wrote::Stopped { row }))) => {
+                return Poll::Ready(Turn::Lost { row });
+            }
+            Some(Poll::Ready(Ok(Wrote::Whole))) => return Poll::Ready(Turn::Flushed),
             Some(Poll::Ready(Err(_))) => {
                 self.phase = Phase::Gone;
                 return Poll::Ready(Turn::Received(Received::Closed));
             }
             Some(Poll::Pending) | None => {}
         }
-        let is_free = self.pressure() == 0 && (waited > 0 || self.queued_bytes() == 0);
-        if is_free { Poll::Ready(Turn::Flushed) } else { Poll::Pending }
+        let is_whole = waited > 0 && self.outgoing.is_empty();
+        if is_whole { Poll::Ready(Turn::Flushed) } else { Poll::Pending }
     }
 
     /// Ready when everything that was queued is written, or never will be.
@@ -371,9 +374,13 @@ impl Transport for WebTransport {
         self.outgoing.queued_bytes() + self.streams.as_ref().map_or(0, |one| one.queued_bytes())
     }
 
-    fn pressure(&self) -> usize {
-        let streams = self.streams.as_ref().map_or(0, |streams| streams.queued_bytes());
-        self.outgoing.queued_bytes() + streams.saturating_sub(limits::STREAMS_BYTES)
+    fn queued_in(&self, row: Option<u32>) -> usize {
+        let own = self.streams.as_ref().zip(row).and_then(|(streams, row)| streams.bytes_of(row));
+        own.unwrap_or_else(|| self.outgoing.queued_bytes())
+    }
+
+    fn cut_row(&mut self, bytes_max: usize) -> Option<u32> {
+        self.streams.as_mut()?.cut(bytes_max)
     }
 
     fn discard_queued(&mut self) {

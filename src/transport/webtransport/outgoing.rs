@@ -3,6 +3,7 @@
 //! messages are copied into one run of bytes, large bodies stay shared. QUIC keeps what it was given
 //! until it is acknowledged; here nothing stays.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -32,12 +33,10 @@ impl Outgoing {
     /// Queues the concatenation of `head` and `body` as one message.
     pub(super) fn message(&mut self, format: Format, head: &[u8], body: &Bytes) {
         self.part(format, head);
-        if body.len() < SHARED_BYTES_MIN || !is_shareable(format, body) {
-            self.part(format, body);
+        if is_shareable(format, body) {
+            self.body(body);
         } else {
-            self.seal();
-            self.queued_bytes += body.len();
-            self.sealed.push_back(body.clone());
+            self.body(&in_ascii(body));
         }
         if format == Format::Text {
             self.raw(b"\n");
@@ -85,6 +84,15 @@ impl Outgoing {
         self.sealed.capacity() * size_of::<Bytes>() + self.tail.capacity()
     }
 
+    fn body(&mut self, body: &Bytes) {
+        if body.len() < SHARED_BYTES_MIN {
+            return self.raw(body);
+        }
+        self.seal();
+        self.queued_bytes += body.len();
+        self.sealed.push_back(body.clone());
+    }
+
     fn part(&mut self, format: Format, bytes: &[u8]) {
         let before = self.tail.len();
         if is_shareable(format, bytes) {
@@ -100,6 +108,24 @@ impl Outgoing {
             self.sealed.push_back(std::mem::take(&mut self.tail).into());
         }
     }
+}
+
+thread_local! {
+    /// The last body that was not ASCII, and the same in ASCII: most go to many sessions. What is kept
+    /// cannot change, and no other lies where it does.
+    static ESCAPED: RefCell<(Bytes, Bytes)> = RefCell::default();
+}
+
+/// A body in ASCII, shared by those that this thread writes one after the other.
+fn in_ascii(body: &Bytes) -> Bytes {
+    ESCAPED.with_borrow_mut(|(last, ascii)| {
+        if (last.as_ptr(), last.len()) != (body.as_ptr(), body.len()) {
+            let mut escaped = Vec::with_capacity(2 * body.len());
+            escape(&mut escaped, body);
+            (*last, *ascii) = (body.clone(), escaped.into());
+        }
+        ascii.clone()
+    })
 }
 
 /// Whether bytes go out as they are.

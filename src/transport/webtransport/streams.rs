@@ -1,28 +1,29 @@
-//! Streams of their own for some rows of messages: what waits in one of them holds up no other. All
-//! together they may hold some bytes beside the session's stream; where that is too much, the fullest
-//! of those that have not moved for a while is given up.
+//! Streams of their own for some rows of messages: what waits in one of them holds up no other.
 
-use std::fmt;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use quinn::{Connection, SendStream, WriteError};
-use tokio::time::{Sleep, sleep};
+use quinn::{Connection, ConnectionError, SendStream, WriteError};
 
 use super::outgoing::Outgoing;
 use super::{http3, no_code, poll_some};
 use crate::base::limits;
 use crate::transport::Format;
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Streams {
     list: Vec<Stream>,
     queued_bytes: usize,
-    /// Runs while too much waits.
-    patience: Option<Pin<Box<Sleep>>>,
+}
+
+/// What came of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wrote {
+    /// All that waited in one of them.
+    Whole,
+    /// Nothing more in this row: its client has stopped the stream.
+    Stopped { row: u32 },
 }
 
 #[derive(Debug)]
@@ -33,8 +34,6 @@ struct Stream {
     outgoing: Outgoing,
     /// Nothing follows what is queued.
     ended: bool,
-    /// It has taken some of what was queued since too much waits.
-    moved: bool,
 }
 
 impl Streams {
@@ -43,8 +42,14 @@ impl Streams {
         if let Some(stream) = self.list.iter().find(|stream| stream.row == row) {
             return stream.send.is_some();
         }
-        let taken = self.list.iter().filter(|stream| stream.send.is_some()).count();
-        let free = taken < limits::STREAMS;
+        let taken = |list: &[Stream]| list.iter().filter(|stream| stream.send.is_some()).count();
+        if taken(&self.list) >= limits::STREAMS
+            && let Some(ended) = self.list.iter().position(|stream| stream.ended)
+        {
+            // Its subscription is over, and its client takes its time.
+            self.give_up(ended);
+        }
+        let free = taken(&self.list) < limits::STREAMS;
         let send =
             free.then(|| connection.open_uni().now_or_never()).flatten().and_then(Result::ok);
         let mut outgoing = Outgoing::default();
@@ -53,7 +58,7 @@ impl Streams {
             self.queued_bytes += outgoing.queued_bytes();
         }
         let opened = send.is_some();
-        self.list.push(Stream { row, send, outgoing, ended: false, moved: true });
+        self.list.push(Stream { row, send, outgoing, ended: false });
         opened
     }
 
@@ -79,42 +84,51 @@ impl Streams {
         self.queued_bytes
     }
 
-    /// Hands to QUIC what the windows take. Ready with a row whose stream had to be given up, since
-    /// the client stopped it or too much waits there.
+    /// Bytes that wait in the row's stream; `None` if it has none.
+    pub(super) fn bytes_of(&self, row: u32) -> Option<usize> {
+        let stream = self.list.iter().find(|stream| stream.row == row && stream.send.is_some());
+        stream.map(|stream| stream.outgoing.queued_bytes())
+    }
+
+    /// Gives the fullest up where they hold more than so many bytes together: its row.
+    pub(super) fn cut(&mut self, bytes_max: usize) -> Option<u32> {
+        if self.queued_bytes <= bytes_max {
+            return None;
+        }
+        let all = self.list.iter().enumerate();
+        let (fullest, _) = all.max_by_key(|(_, stream)| stream.outgoing.queued_bytes())?;
+        Some(self.give_up(fullest))
+    }
+
+    /// Hands to QUIC what the windows take.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<u32, quinn::ConnectionError>> {
-        let mut at = 0;
+    ) -> Poll<Result<Wrote, ConnectionError>> {
+        let (mut at, mut is_one_whole) = (0, false);
         while let Some(stream) = self.list.get_mut(at) {
             let before = stream.outgoing.queued_bytes();
             let written = stream.poll_write(cx);
             self.queued_bytes -= before - stream.outgoing.queued_bytes();
             match written {
-                Poll::Ready(Ok(())) if stream.ended => self.list.swap_remove(at).finish(),
-                Poll::Ready(Ok(())) | Poll::Pending => at += 1,
+                Poll::Ready(Ok(())) => {
+                    is_one_whole |= before > 0;
+                    if stream.ended {
+                        self.list.swap_remove(at).finish();
+                    } else {
+                        at += 1;
+                    }
+                }
+                Poll::Pending => at += 1,
                 Poll::Ready(Err(WriteError::ConnectionLost(fault))) => {
                     return Poll::Ready(Err(fault));
                 }
-                Poll::Ready(Err(_)) => return Poll::Ready(Ok(self.give_up(at))),
+                Poll::Ready(Err(_)) => {
+                    return Poll::Ready(Ok(Wrote::Stopped { row: self.give_up(at) }));
+                }
             }
         }
-        if self.queued_bytes <= limits::STREAMS_BYTES {
-            self.patience = None;
-            return Poll::Pending;
-        }
-        loop {
-            let patience = self.patience.get_or_insert_with(|| {
-                self.list.iter_mut().for_each(|stream| stream.moved = false);
-                Box::pin(sleep(STUCK_TIME))
-            });
-            ready!(patience.as_mut().poll(cx));
-            self.patience = None;
-            let stuck = self.list.iter().enumerate().filter(|(_, stream)| stream.is_stuck());
-            if let Some((at, _)) = stuck.max_by_key(|(_, stream)| stream.outgoing.queued_bytes()) {
-                return Poll::Ready(Ok(self.give_up(at)));
-            }
-        }
+        if is_one_whole { Poll::Ready(Ok(Wrote::Whole)) } else { Poll::Pending }
     }
 
     /// Gives up whatever still waits.
@@ -135,24 +149,13 @@ impl Streams {
     }
 }
 
-impl fmt::Debug for Streams {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(&self.list).finish()
-    }
-}
-
 impl Stream {
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
         let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
         while !self.outgoing.is_empty() {
             ready!(poll_some(send, &mut self.outgoing, cx))?;
-            self.moved = true;
         }
         Poll::Ready(Ok(()))
-    }
-
-    fn is_stuck(&self) -> bool {
-        !self.moved && !self.outgoing.is_empty()
     }
 
     fn reset(&mut self) {
@@ -168,6 +171,3 @@ impl Stream {
         }
     }
 }
-
-/// How long a stream that takes nothing may hold up others.
-const STUCK_TIME: Duration = Duration::from_millis(250);
