@@ -5,29 +5,40 @@ use clap::Args;
 use serde_json::value::RawValue;
 
 use super::secret::Secret;
+use super::trust::TrustArgs;
 use super::{Outcome, complain, print};
-use crate::client::{ApiClient, ApiError};
+use crate::client::{ApiClient, ApiError, Trust};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct BackendArgs {
-    /// The server API
+    #[command(flatten)]
+    api: ApiArgs,
+    #[command(flatten)]
+    trust: TrustArgs,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ApiArgs {
+    /// The server API, http:// or https://
     #[arg(
         long,
         value_name = "URL",
         env = "NEARCAST_API",
         default_value = "http://127.0.0.1:8000/api"
     )]
-    pub(super) api: String,
+    api: String,
     /// The server API's key
     #[arg(long, value_name = "KEY", env = "NEARCAST_API_KEY", hide_env_values = true)]
-    pub(super) key: Option<Secret>,
+    key: Option<Secret>,
+}
+
+impl ApiArgs {
+    pub(super) async fn open(&self, trust: &Trust) -> Result<ApiClient, ApiError> {
+        ApiClient::open(&self.api, self.key.as_ref().map(Secret::expose), trust).await
+    }
 }
 
 impl BackendArgs {
-    pub(super) async fn open(&self) -> Result<ApiClient, ApiError> {
-        ApiClient::open(&self.api, self.key.as_ref().map(Secret::expose)).await
-    }
-
     /// Calls one method and prints its result: as it is with `json`, else as `show` writes it.
     pub(super) fn run(
         &self,
@@ -36,7 +47,9 @@ impl BackendArgs {
         json: bool,
         show: impl FnOnce(&RawValue) -> Option<String>,
     ) -> Outcome {
-        let called = super::on_this_thread(async { self.open().await?.call(method, body).await });
+        let called = super::on_this_thread(async {
+            self.api.open(&self.trust.trust()).await?.call(method, body).await
+        });
         let result = match called {
             Err(fault) => {
                 complain(&fault);
@@ -58,7 +71,10 @@ impl BackendArgs {
                 Outcome::Done
             }
             None => {
-                complain(&format_args!("{}: the answer is not one of the server API", self.api));
+                complain(&format_args!(
+                    "{}: the answer is not one of the server API",
+                    self.api.api
+                ));
                 Outcome::Failed
             }
         }

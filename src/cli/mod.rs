@@ -18,6 +18,7 @@ mod secret;
 mod serve;
 mod subscribe;
 mod token;
+mod trust;
 
 use std::ffi::OsString;
 use std::io::Write;

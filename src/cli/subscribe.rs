@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::position::Position;
 use super::secret::Secret;
+use super::trust::TrustArgs;
 use super::{Outcome, complain, print};
 use crate::base::Encoding;
 use crate::client::{CallError, Client, ConnectError, Target};
@@ -35,9 +36,11 @@ pub(super) struct SubscribeArgs {
 /// How to listen, and how to tell.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Watch {
-    /// The server's WebSocket
+    /// The server's WebSocket, ws:// or wss://
     #[arg(long, env = "NEARCAST_URL", default_value = "ws://127.0.0.1:8000/connection/websocket")]
     url: String,
+    #[command(flatten)]
+    trust: TrustArgs,
     /// Connection token
     #[arg(long, env = "NEARCAST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
@@ -138,7 +141,12 @@ impl<P: FnMut(Event<'_>)> Listener<P> {
         };
         request.token = expose(&watch.sub_token);
         Self {
-            target: Target { url: watch.url.clone(), token: expose(&watch.token), encoding },
+            target: Target {
+                url: watch.url.clone(),
+                trust: watch.trust.trust(),
+                token: expose(&watch.token),
+                encoding,
+            },
             request,
             left: watch.count,
             was_connected: false,

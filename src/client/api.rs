@@ -8,10 +8,11 @@ use hyper::{Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::dial::{Address, DialError};
+use super::tls::Trust;
 use crate::base::limits;
 
 /// Why a call has no result.
@@ -20,7 +21,7 @@ pub(crate) enum ApiError {
     #[error("{url}: {why}")]
     Url { url: String, why: &'static str },
     #[error("{url}: {source}")]
-    Unreachable { url: String, source: std::io::Error },
+    Unreachable { url: String, source: DialError },
     #[error("{url}: {source}")]
     Http { url: String, source: hyper::Error },
     #[error("{url}: no answer within {} s", limits::CLIENT_TIMEOUT.as_secs())]
@@ -60,17 +61,19 @@ pub(crate) struct ApiClient {
 }
 
 impl ApiClient {
-    /// Connects to `url`, such as `http://127.0.0.1:8000/api`.
-    pub(crate) async fn open(url: &str, key: Option<&str>) -> Result<Self, ApiError> {
+    /// Connects to `url`, such as `http://127.0.0.1:8000/api`; `trust` is for `https`.
+    pub(crate) async fn open(
+        url: &str,
+        key: Option<&str>,
+        trust: &Trust,
+    ) -> Result<Self, ApiError> {
         let wrong = |why| ApiError::Url { url: url.to_owned(), why };
         let uri: Uri = url.parse().map_err(|_invalid| wrong("not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(wrong("https is not supported here; call the node without TLS"));
-            }
-            _ => return Err(wrong("must begin with http://")),
-        }
+        let is_secure = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(wrong("must begin with http:// or https://")),
+        };
         let authority = uri.authority().ok_or_else(|| wrong("a URL names a host"))?;
         let host = HeaderValue::from_str(authority.as_str())
             .map_err(|_invalid| wrong("not a host's name"))?;
@@ -81,12 +84,10 @@ impl ApiClient {
             Ok(key)
         });
         let key = key.transpose()?;
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        let connect = TcpStream::connect((name, authority.port_u16().unwrap_or(80)));
-        let stream = timeout(limits::CLIENT_TIMEOUT, connect)
+        let address = Address::new(authority, is_secure).map_err(wrong)?;
+        let stream = timeout(limits::CLIENT_TIMEOUT, address.dial(trust))
             .await
             .map_err(|_elapsed| ApiError::TooSlow { url: url.to_owned() })?
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|source| ApiError::Unreachable { url: url.to_owned(), source })?;
         let http = |source| ApiError::Http { url: url.to_owned(), source };
         let (requests, connection) = handshake(TokioIo::new(stream)).await.map_err(http)?;

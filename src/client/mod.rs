@@ -2,9 +2,12 @@
 //! Neither reconnects by itself: whoever uses them decides what an end means.
 
 mod api;
+mod dial;
+mod tls;
 mod websocket;
 
 pub(crate) use api::{ApiClient, ApiError};
+pub(crate) use tls::{Authorities, Fingerprint, HandshakeFault, Trust};
 pub(crate) use websocket::{CallError, Client, ConnectError, Target};
 
 #[cfg(test)]

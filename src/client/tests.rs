@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::net::TcpListener;
 
 use super::websocket::Ended;
 use super::*;
@@ -111,9 +112,13 @@ impl Served {
     }
 
     async fn client(&self, encoding: Encoding) -> Client {
-        let target = Target { url: self.url(), token: String::new(), encoding };
+        let target = target(&self.url(), "", encoding);
         Client::open(&target).await.unwrap()
     }
+}
+
+fn target(url: &str, token: &str, encoding: Encoding) -> Target {
+    Target { url: url.to_owned(), trust: Trust::Public, token: token.to_owned(), encoding }
 }
 
 fn subscribe(channel: &str) -> SubscribeRequest {
@@ -180,8 +185,8 @@ async fn keeps_pushes_that_come_before_a_reply() {
 async fn names_code_and_reason_of_refusals() {
     let served = Served::start(SessionOptions::default(), None).await;
     for encoding in BOTH {
-        let target = |token: &str| Target { url: served.url(), token: token.to_owned(), encoding };
-        let refused = Client::open(&target("no.token.really")).await.unwrap_err();
+        let target = target(&served.url(), "no.token.really", encoding);
+        let refused = Client::open(&target).await.unwrap_err();
         let ConnectError::Ended(Ended::Closed(disconnect)) = &refused else {
             panic!("{refused:?}");
         };
@@ -237,26 +242,34 @@ async fn tells_how_the_server_says_goodbye() {
 #[tokio::test]
 async fn refuses_urls_that_lead_nowhere() {
     for (url, why) in [
-        ("http://127.0.0.1/", "must begin with ws://"),
-        ("wss://127.0.0.1/", "wss is not supported"),
+        ("http://127.0.0.1/", "must begin with ws:// or wss://"),
+        ("wss://-/", "not a name that a certificate may have"),
         ("ws:///path", "URL"),
         ("127.0.0.1:8000", "ws://"),
     ] {
-        let target = Target { url: url.into(), token: String::new(), encoding: Encoding::Json };
-        let refused = Client::open(&target).await.unwrap_err().to_string();
+        let refused = Client::open(&target(url, "", Encoding::Json)).await.unwrap_err().to_string();
         assert!(refused.contains(why), "{url}: {refused}");
     }
     let served = Served::open().await;
     let url = served.url().replace("websocket", "elsewhere");
-    let target = Target { url, token: String::new(), encoding: Encoding::Json };
-    let refused = Client::open(&target).await.unwrap_err().to_string();
+    let refused = Client::open(&target(&url, "", Encoding::Json)).await.unwrap_err().to_string();
     assert!(refused.contains("the server answered 404 Not Found"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_on_tls_may_not_speak_it() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("https://{}/api", listener.local_addr().unwrap());
+    let hang_up = async { drop(listener.accept().await.unwrap()) };
+    let (refused, ()) = tokio::join!(ApiClient::open(&url, None, &Trust::Public), hang_up);
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.ends_with("it may not speak TLS there"), "{refused}");
 }
 
 #[tokio::test]
 async fn calls_the_server_api() {
     let served = Served::start(SessionOptions::default(), Some("key")).await;
-    let mut api = ApiClient::open(&served.api(), Some("key")).await.unwrap();
+    let mut api = ApiClient::open(&served.api(), Some("key"), &Trust::Public).await.unwrap();
     for offset in 1..3 {
         let result = api.call("publish", r#"{"channel":"a","data":1}"#).await.unwrap();
         assert!(result.get().starts_with(&format!(r#"{{"offset":{offset},"#)), "{result}");
@@ -265,7 +278,7 @@ async fn calls_the_server_api() {
     assert!(matches!(refused, ApiError::Refused { code: 107, .. }), "{refused}");
     let refused = api.call("nothing", "{}").await.unwrap_err().to_string();
     assert!(refused.ends_with("the server answered 404 Not Found no such method"), "{refused}");
-    let mut keyless = ApiClient::open(&served.api(), None).await.unwrap();
+    let mut keyless = ApiClient::open(&served.api(), None, &Trust::Public).await.unwrap();
     let refused = keyless.call("info", "{}").await.unwrap_err().to_string();
     assert!(refused.contains("401 Unauthorized X-API-Key: missing or wrong"), "{refused}");
 }

@@ -9,13 +9,14 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use hyper::Uri;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::dial::{Address, DialError, Stream};
+use super::tls::Trust;
 use crate::base::{Encoding, limits};
 #[cfg(test)]
 use crate::protocol::ConnectResult;
@@ -27,8 +28,10 @@ use crate::protocol::{
 /// Where to connect, and as whom.
 #[derive(Clone)]
 pub(crate) struct Target {
-    /// `ws://host[:port]/path`.
+    /// `ws://host[:port]/path`, or `wss`.
     pub(crate) url: String,
+    /// For `wss`.
+    pub(crate) trust: Trust,
     /// Empty for none.
     pub(crate) token: String,
     pub(crate) encoding: Encoding,
@@ -50,7 +53,7 @@ pub(crate) enum ConnectError {
     #[error("{url}: {why}")]
     Url { url: String, why: &'static str },
     #[error("{url}: {source}")]
-    Unreachable { url: String, source: std::io::Error },
+    Unreachable { url: String, source: DialError },
     #[error("{url}: no answer within {} s", limits::CLIENT_TIMEOUT.as_secs())]
     TooSlow { url: String },
     #[error("{url}: {}", handshake(source))]
@@ -106,7 +109,7 @@ impl Ended {
 /// An open session.
 #[derive(Debug)]
 pub(crate) struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Stream>,
     encoding: Encoding,
     frame: Option<FrameReader<Reply>>,
     /// What came while a reply was waited for, at most [`limits::CLIENT_BACKLOG`].
@@ -288,18 +291,18 @@ impl Client {
     }
 }
 
-async fn shake_hands(target: &Target) -> Result<WebSocketStream<TcpStream>, ConnectError> {
+async fn shake_hands(target: &Target) -> Result<WebSocketStream<Stream>, ConnectError> {
     let url = || target.url.clone();
-    let (host, port) = address(&target.url).map_err(|why| ConnectError::Url { url: url(), why })?;
+    let address = address(&target.url).map_err(|why| ConnectError::Url { url: url(), why })?;
     let handshake_fault = |source| ConnectError::Handshake { url: url(), source: Box::new(source) };
     let mut request = target.url.as_str().into_client_request().map_err(handshake_fault)?;
     if target.encoding == Encoding::Protobuf {
         let name = HeaderValue::from_static("centrifuge-protobuf");
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, name);
     }
-    let stream = TcpStream::connect((host.as_str(), port))
+    let stream = address
+        .dial(&target.trust)
         .await
-        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
         .map_err(|source| ConnectError::Unreachable { url: url(), source })?;
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits::CLIENT_MESSAGE_BYTES))
@@ -309,17 +312,15 @@ async fn shake_hands(target: &Target) -> Result<WebSocketStream<TcpStream>, Conn
     Ok(socket)
 }
 
-/// Host and port of a `ws://` URL.
-fn address(url: &str) -> Result<(String, u16), &'static str> {
+/// Where a `ws://` or `wss://` URL leads.
+fn address(url: &str) -> Result<Address, &'static str> {
     let uri: Uri = url.parse().map_err(|_invalid| "not a URL")?;
-    match uri.scheme_str() {
-        Some("ws") => {}
-        Some("wss") => return Err("wss is not supported here; connect to the node without TLS"),
-        _ => return Err("must begin with ws://"),
-    }
-    let host = uri.host().ok_or("a URL names a host")?;
-    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-    Ok((host, uri.port_u16().unwrap_or(80)))
+    let is_secure = match uri.scheme_str() {
+        Some("ws") => false,
+        Some("wss") => true,
+        _ => return Err("must begin with ws:// or wss://"),
+    };
+    Address::new(uri.authority().ok_or("a URL names a host")?, is_secure)
 }
 
 fn broken(error: tungstenite::Error) -> Ended {

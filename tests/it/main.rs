@@ -11,6 +11,7 @@
 
 mod api;
 mod api_bodies;
+mod cli_tls;
 mod client;
 mod codes;
 mod concurrency;

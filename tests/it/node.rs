@@ -258,7 +258,7 @@ impl Drop for Node {
 }
 
 /// The program with nothing but these settings in its environment.
-fn command(arguments: &[&str], settings: Settings<'_>) -> Command {
+pub(crate) fn command(arguments: &[&str], settings: Settings<'_>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nearcast"));
     command.args(arguments).env_clear().env("NO_COLOR", "1").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

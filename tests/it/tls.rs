@@ -30,7 +30,8 @@ pub(crate) fn certify(folder: &Path) -> CertificateDer<'static> {
     certify_until(folder, 2120)
 }
 
-fn certify_until(folder: &Path, year: i32) -> CertificateDer<'static> {
+/// The same, valid to the beginning of this year.
+pub(crate) fn certify_until(folder: &Path, year: i32) -> CertificateDer<'static> {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     params.not_before = date_time_ymd(2000, 1, 1);
     params.not_after = date_time_ymd(year, 1, 1);
@@ -99,7 +100,7 @@ pub(crate) async fn secure(
 }
 
 /// Dials with TLS, trusting one certificate.
-async fn dial(
+pub(crate) async fn dial(
     node: &Node,
     trusted: &CertificateDer<'static>,
 ) -> std::io::Result<TlsStream<TcpStream>> {

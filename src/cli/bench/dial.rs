@@ -19,9 +19,10 @@ use tokio_rustls::TlsConnector;
 use super::scan::{self, Heard};
 use super::webtransport::{Fault, Sessions};
 use super::wire::{Reading, Writing};
-use super::{BenchError, ServerArgs, trust};
+use super::{BenchError, ServerArgs};
 use crate::base::{Encoding, limits};
 use crate::cli::secret::Secret;
+use crate::client::HandshakeFault;
 use crate::clock::Clock;
 use crate::protocol::{
     Command, ConnectRequest, Reply, SubscribeRequest, decode_replies, encode, ping,
@@ -150,12 +151,12 @@ impl Dialer {
             .await
             .map_err(|source| BenchError::Connect { number: 0, source })?;
         let address = found.next().ok_or_else(|| wrong("the host has no address"))?;
-        let pinned = server.certificate_sha256;
+        let trust = server.trust();
         let encoding = if server.protobuf { Encoding::Protobuf } else { Encoding::Json };
         let way = match scheme {
             "ws" => Way::Tcp,
             "wss" => {
-                let tls = Arc::new(trust::tls(pinned, b"http/1.1"));
+                let tls = Arc::new(trust.config(b"http/1.1"));
                 let name = ServerName::try_from(host.to_owned());
                 Way::Tls(tls.into(), name.map_err(|_invalid| wrong("not a server's name"))?)
             }
@@ -167,7 +168,7 @@ impl Dialer {
                     false => uri.to_string(),
                 };
                 Way::WebTransport(Box::new(
-                    Sessions::new(address, host, &url, pinned).map_err(wrong)?,
+                    Sessions::new(address, host, &url, &trust).map_err(wrong)?,
                 ))
             }
             _ => return Err(wrong("must begin with ws://, wss:// or https://")),
@@ -273,7 +274,9 @@ impl Dialer {
             }
             Way::Tls(connector, name) => {
                 let stream = self.connect_tcp(number).await.map_err(failed)?;
-                let stream = connector.connect(name.clone(), stream).await.map_err(failed)?;
+                let stream = connector.connect(name.clone(), stream).await;
+                let in_words = |fault| failed(std::io::Error::other(HandshakeFault::new(fault)));
+                let stream = stream.map_err(in_words)?;
                 let (read, write) = split(stream);
                 Ok((Box::new(read), Writing::new(write)))
             }

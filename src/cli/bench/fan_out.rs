@@ -11,7 +11,7 @@ use super::report::{FanOutReport, finish};
 use super::source::Source;
 use super::tally::Tally;
 use super::{BenchError, ServerArgs};
-use crate::cli::backend::BackendArgs;
+use crate::cli::backend::ApiArgs;
 use crate::cli::{Outcome, on_this_thread};
 
 #[derive(Clone, Debug, Args)]
@@ -24,7 +24,7 @@ pub(in crate::cli) struct FanOutArgs {
     #[arg(long, conflicts_with = "plain")]
     through_api: bool,
     #[command(flatten)]
-    backend: BackendArgs,
+    backend: ApiArgs,
 }
 
 /// How much is sent to how many.
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &FanOutArgs) -> Outcome {
     let measured = on_this_thread(LocalSet::new().run_until(async {
         let dialer = Dialer::new(server).await?;
         let source = if *through_api {
-            let api = backend.open().await;
+            let api = backend.open(&server.trust()).await;
             let api = api.map_err(|fault| BenchError::Publisher(fault.to_string()))?;
             Source::api(api, &load.channel, load.bytes)
         } else {

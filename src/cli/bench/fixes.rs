@@ -21,7 +21,7 @@ use super::report::{FixesReport, finish};
 use super::wire::Writing;
 use super::{BenchError, ServerArgs};
 use crate::base::Encoding;
-use crate::cli::backend::BackendArgs;
+use crate::cli::backend::ApiArgs;
 use crate::cli::{Outcome, on_this_thread};
 use crate::client::ApiClient;
 use crate::protocol::{Command, PublishRequest};
@@ -38,7 +38,7 @@ pub(in crate::cli) struct FixesArgs {
     #[command(flatten)]
     pub(super) load: CityArgs,
     #[command(flatten)]
-    backend: BackendArgs,
+    backend: ApiArgs,
 }
 
 /// What is in the city.
@@ -91,7 +91,7 @@ pub(super) fn run(arguments: &FixesArgs) -> Outcome {
         };
         let api = match load.fences {
             0 => None,
-            _ => Some(backend.open().await?),
+            _ => Some(backend.open(&server.trust()).await?),
         };
         measure(&dialer, encoding, load, api, server.pid).await
     }));

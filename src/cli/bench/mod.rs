@@ -13,7 +13,6 @@ mod report;
 mod scan;
 mod source;
 mod tally;
-mod trust;
 mod webtransport;
 mod wire;
 
@@ -21,8 +20,7 @@ use clap::{Args, Subcommand};
 
 use super::Outcome;
 use super::secret::Secret;
-use crate::client::ApiError;
-use trust::Fingerprint;
+use crate::client::{ApiError, Fingerprint, Trust};
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum BenchCommand {
@@ -47,7 +45,7 @@ struct ServerArgs {
     #[arg(long, env = "NEARCAST_TOKEN", hide_env_values = true)]
     token: Option<Secret>,
     /// Take only the certificate that has this SHA-256, in hexadecimal; without it any
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", env = "NEARCAST_CERTIFICATE_SHA256")]
     certificate_sha256: Option<Fingerprint>,
     /// Speak Protobuf rather than JSON
     #[arg(long, conflicts_with = "plain")]
@@ -61,6 +59,13 @@ struct ServerArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+impl ServerArgs {
+    /// The server's certificate, on each of its listeners.
+    fn trust(&self) -> Trust {
+        self.certificate_sha256.map_or(Trust::Any, Trust::Pinned)
+    }
 }
 
 /// Why a measurement failed.

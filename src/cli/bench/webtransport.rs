@@ -11,9 +11,9 @@ use wtransport_proto::frame::{Frame, FrameKind};
 use wtransport_proto::headers::Headers;
 use wtransport_proto::session::SessionRequest;
 
-use super::trust::{self, Fingerprint};
 use super::wire::{Reading, Writing};
 use crate::base::limits;
+use crate::client::Trust;
 use crate::transport::webtransport::control_stream;
 
 /// Opens sessions, each on a QUIC connection and a socket of its own.
@@ -45,10 +45,10 @@ impl Sessions {
         server: SocketAddr,
         host: &str,
         url: &str,
-        pinned: Option<Fingerprint>,
+        trust: &Trust,
     ) -> Result<Self, &'static str> {
         let request = SessionRequest::new(url).map_err(|_invalid| "not a URL")?;
-        let crypto = QuicClientConfig::try_from(trust::tls(pinned, b"h3"));
+        let crypto = QuicClientConfig::try_from(trust.config(b"h3"));
         let crypto = crypto.expect("the provider has QUIC's first cipher");
         Ok(Self {
             server,

@@ -6,8 +6,8 @@ use expect_test::{Expect, expect};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::client::ApiClient;
 use crate::client::tests::Served;
+use crate::client::{ApiClient, Trust};
 use crate::protocol::ClientInfo;
 use crate::session::SessionOptions;
 
@@ -129,7 +129,7 @@ async fn recovers_what_was_missed_between_two_connections() {
                     events.try_send((event.text(), event.json())).unwrap();
                 }
             });
-        let mut api = ApiClient::open(&served.api(), None).await.unwrap();
+        let mut api = ApiClient::open(&served.api(), None, &Trust::Public).await.unwrap();
         let drive = async {
             printed.recv().await.unwrap();
             for (method, body) in [
@@ -156,7 +156,7 @@ async fn recovers_what_was_missed_between_two_connections() {
 #[tokio::test]
 async fn begins_where_it_is_told_to() {
     let served = Served::open().await;
-    let mut api = ApiClient::open(&served.api(), None).await.unwrap();
+    let mut api = ApiClient::open(&served.api(), None, &Trust::Public).await.unwrap();
     let mut epoch = String::new();
     for _ in 0..4 {
         let result = api.call("publish", r#"{"channel":"a","data":1}"#).await.unwrap();

@@ -44,7 +44,7 @@ async fn measured(served: &Served, more: &[&str]) -> Result<serde_json::Value, B
     let local = LocalSet::new();
     let report = local.run_until(async {
         let dialer = Dialer::new(&server).await?;
-        let api = backend.open().await?;
+        let api = backend.open(&server.trust()).await?;
         measure(&dialer, encoding, &load, Some(api), Some(std::process::id())).await
     });
     let report = report.await?;
