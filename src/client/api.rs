@@ -22,7 +22,7 @@ pub(crate) enum ApiError {
     Url { url: String, why: &'static str },
     #[error("{url}: {source}")]
     Unreachable { url: String, source: DialError },
-    #[error("{url}: {source}")]
+    #[error("{url}: {}", in_words(source))]
     Http { url: String, source: hyper::Error },
     #[error("{url}: no answer within {} s", limits::CLIENT_TIMEOUT.as_secs())]
     TooSlow { url: String },
@@ -33,6 +33,13 @@ pub(crate) enum ApiError {
     /// The API's own answer.
     #[error("the server refused: {message} ({code})")]
     Refused { code: u32, message: String },
+}
+
+fn in_words(error: &hyper::Error) -> String {
+    match error.is_parse() {
+        true => "the answer is not HTTP; where TLS is spoken, the URL begins with https://".into(),
+        false => error.to_string(),
+    }
 }
 
 #[derive(Deserialize)]

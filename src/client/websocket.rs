@@ -11,6 +11,7 @@ use hyper::Uri;
 use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -347,6 +348,9 @@ fn handshake(error: &tungstenite::Error) -> String {
             let body = response.body().as_deref().unwrap_or_default();
             let why = String::from_utf8_lossy(body);
             format!("the server answered {} {}", response.status(), why.trim()).trim().to_owned()
+        }
+        tungstenite::Error::Protocol(ProtocolError::HttparseError(_)) => {
+            "the answer is not HTTP; where TLS is spoken, the URL begins with wss://".to_owned()
         }
         error => error.to_string(),
     }

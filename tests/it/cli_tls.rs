@@ -91,11 +91,16 @@ fn refused(arguments: &[&str]) -> String {
 /// Both ways to a node say this of it.
 #[track_caller]
 fn check(node: &Node, host: &str, options: &[&str], said: &str) {
-    let urls = Urls::secure(node, host);
+    check_urls(&Urls::secure(node, host), options, [said, said]);
+}
+
+/// What is said of the server API and of the WebSocket.
+#[track_caller]
+fn check_urls(urls: &Urls, options: &[&str], [api, url]: [&str; 2]) {
     let refusal = refused(&urls.publish("1", options));
-    assert_eq!(refusal, format!("{}: {said}\n", urls.api));
+    assert_eq!(refusal, format!("{}: {api}\n", urls.api));
     let refusal = refused(&urls.listen(&["sub", "news"], options));
-    assert_eq!(refusal, format!("{}: {said}\n", urls.url));
+    assert_eq!(refusal, format!("{}: {url}\n", urls.url));
 }
 
 const STRANGER: &str = "the server's certificate leads to nobody who is trusted; --ca FILE trusts \
@@ -247,4 +252,17 @@ async fn a_load_takes_any_certificate_unless_it_names_one() {
 async fn a_server_without_tls_is_told() {
     let node = Node::start(&[]).await;
     check(&node, "localhost", &[], "the server does not speak TLS there");
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let node = secured_with(folder.path(), &[]).await;
+    let Urls { url, api } = Urls::secure(&node, "localhost");
+    let plain = Urls { url: url.replace("wss", "ws"), api: api.replace("https", "http") };
+    let said = |scheme| {
+        format!("the answer is not HTTP; where TLS is spoken, the URL begins with {scheme}://")
+    };
+    check_urls(&plain, &[], [&said("https"), &said("wss")]);
 }
