@@ -1,8 +1,7 @@
-//! Relations between options, and what is allowed but probably a mistake.
+//! Relations between options.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Display;
-use std::net::SocketAddr;
 
 use crate::access::token::TokenVerifier;
 use crate::base::limits;
@@ -14,9 +13,6 @@ use crate::config::options::Draft;
 use crate::config::source::{Layer, Settings, WITHOUT, join, namespace_path};
 use crate::config::table;
 use crate::config::value::{show_duration, show_size};
-
-/// The key of the warning that no token can be verified.
-pub(crate) const NO_KEY: &str = "client.token";
 
 /// A configuration whose values are each in their range.
 pub(crate) struct Check<'a> {
@@ -327,36 +323,4 @@ impl Check<'_> {
             }
         }
     }
-
-    fn dangers(&mut self) {
-        let Draft { session, server, token, subscription, subscription_enabled, .. } = self.draft;
-        let listeners = [server.http, server.quic].into_iter().flatten();
-        let open = listeners.filter(|address: &SocketAddr| !address.ip().is_loopback()).min();
-        if let Some(address) = open.filter(|_| session.insecure) {
-            let message = format!("anyone who reaches {address} may do anything");
-            self.report.warn("client.insecure", message);
-        }
-        if server.api.enabled && server.api.insecure {
-            let reach = server.http.map_or_else(|| "it".to_owned(), |address| address.to_string());
-            let message = format!("anyone who reaches {reach} may use the server API");
-            self.report.warn("http_api.insecure", message);
-        }
-        if !has_key(token) && !session.insecure && !session.allow_anonymous_connect_without_token {
-            let message = "has no key: no client can connect";
-            self.report.warn(NO_KEY, message);
-        }
-        let message = match (*subscription_enabled, has_key(subscription)) {
-            (true, false) => "has no key: no subscription token is accepted",
-            (false, true) => "has no effect: client.subscription_token.enabled is false",
-            _ => return,
-        };
-        self.report.warn("client.subscription_token", message);
-    }
-}
-
-fn has_key(token: &TokenOptions) -> bool {
-    token.hmac_secret_key.is_some()
-        || token.rsa_public_key.is_some()
-        || token.ecdsa_public_key.is_some()
-        || token.ed25519_public_key.is_some()
 }

@@ -3,6 +3,7 @@
 
 mod centrifugo;
 mod check;
+mod dangers;
 mod describe;
 mod fault;
 mod namespace;
@@ -65,7 +66,7 @@ impl Config {
         let (config, mut warnings) = Self::build(file, environment, report)?;
         if path.is_none() {
             // Without a file the caller makes a development secret where there is no key.
-            warnings.retain(|warning| warning.key != check::NO_KEY);
+            warnings.retain(|warning| warning.key != dangers::NO_KEY);
         }
         Ok((config, warnings))
     }

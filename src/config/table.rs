@@ -13,7 +13,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::base::limits;
-use crate::config::value;
+use crate::config::{show, value};
 
 /// Where in `T` an option's value lies.
 pub(crate) type Field<T, V> = fn(&mut T) -> &mut V;
@@ -170,7 +170,7 @@ impl<T> Kind<T> {
             Self::Address(field) => *field(target) = address(value)?,
             Self::Networks(field) => {
                 let networks: Result<Vec<IpNet>, Refused> =
-                    list(value)?.iter().map(network).collect();
+                    list(value)?.iter().enumerate().map(network).collect();
                 *field(target) = networks?;
             }
             Self::Port(field) => *field(target) = Some(port(value)?),
@@ -355,10 +355,12 @@ fn address(value: &Value) -> Result<Option<SocketAddr>, Refused> {
     }
 }
 
-fn network(value: &Value) -> Result<IpNet, Refused> {
-    let text = text(value)?;
+/// One of a list, by its index.
+fn network((index, value): (usize, &Value)) -> Result<IpNet, Refused> {
+    let text = value.as_str().unwrap_or_default();
     let alone = || text.parse().map(|address: IpAddr| IpNet::from(address)).ok();
-    let network = text.parse::<IpNet>().ok().or_else(alone).ok_or(PLAIN)?;
+    let wrong = || hint(format!("entry {} is none: {}", index + 1, show(value)));
+    let network = text.parse::<IpNet>().ok().or_else(alone).ok_or_else(wrong)?;
     let first = network.trunc();
     if first != network {
         return Err(hint(format!("{network} has bits behind its prefix: {first}?")));

@@ -261,10 +261,10 @@ fn a_network_begins_where_it_begins() {
     );
     check(
         Format::Toml,
-        r#"listen.proxy_protocol_from = ["proxy.internal"]"#,
+        r#"listen.proxy_protocol_from = ["10.0.0.0/8", "proxy.internal"]"#,
         expect![[r#"
-        listen.proxy_protocol_from = a list (file): must be a list of IP addresses and networks, such as "10.0.0.0/8"
-    "#]],
+            listen.proxy_protocol_from = a list (file): must be a list of IP addresses and networks, such as "10.0.0.0/8" (entry 2 is none: "proxy.internal")
+        "#]],
     );
 }
 
@@ -294,9 +294,64 @@ fn what_is_probably_a_mistake_is_warned_of() {
             warning: client.insecure: anyone who reaches 0.0.0.0:8000 may do anything
             warning: client.subscription_token: has no effect: client.subscription_token.enabled is false
             warning: http_api.insecure: anyone who reaches 0.0.0.0:8000 may use the server API
+            warning: listen.http: tokens and the API key come to 0.0.0.0:8000 in the clear, unless a proxy in front speaks TLS: there is no tls.certificate
             warning: websocket.write_timeout: has no effect: nearcast does not have that setting
             ok
         "#]],
+    );
+}
+
+#[test]
+fn what_others_reach_unprotected_is_warned_of() {
+    let open = r#"
+        client.token.hmac_secret_key = "x"
+        [listen]
+        http = "0.0.0.0:8000"
+        webtransport = "[::]:8000"
+    "#;
+    check(
+        Format::Toml,
+        open,
+        expect![[r#"
+        warning: listen.http: tokens and the API key come to 0.0.0.0:8000 in the clear, unless a proxy in front speaks TLS: there is no tls.certificate
+        warning: listen.webtransport: [::]:8000 shows a certificate for development, which clients trust by its hash alone and which expires 13 days after the start: there is no tls.certificate
+        ok
+    "#]],
+    );
+    let tls = "[tls]\ncertificate = 'cert.pem'\nkey = 'key.pem'\n";
+    check(
+        Format::Toml,
+        &format!("{open}{tls}"),
+        expect![[r#"
+        ok
+    "#]],
+    );
+    let local = open.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]");
+    check(
+        Format::Toml,
+        &local,
+        expect![[r#"
+        ok
+    "#]],
+    );
+    let proxied = format!("{open}proxy_protocol_from = ['10.0.0.0/8', '0.0.0.0/0', '::/0']\n");
+    check(
+        Format::Toml,
+        &format!("{proxied}{tls}"),
+        expect![[r#"
+        warning: listen.proxy_protocol_from: 0.0.0.0/0: anybody may say that it is any address
+        warning: listen.proxy_protocol_from: ::/0: anybody may say that it is any address
+        warning: listen.proxy_protocol_from: does not concern listen.webtransport: clients reach [::]:8000 past the proxies, unless it is "off"
+        ok
+    "#]],
+    );
+    let alone = proxied.replace("[::]:8000", "off");
+    check(
+        Format::Toml,
+        &alone.replace(", '0.0.0.0/0', '::/0'", ""),
+        expect![[r#"
+        ok
+    "#]],
     );
 }
 
