@@ -108,6 +108,10 @@ pub(crate) const CLOSE_REASON_BYTES: usize = 123;
 pub(crate) const TLS_FILE_BYTES: usize = 1 << 20;
 /// How often those files are looked at.
 pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// How often at most the log tells of clients that are refused for the same reason.
+pub(crate) const REFUSALS_TOLD: Duration = Duration::from_secs(60);
+/// Bytes of a client's text in one field of the log.
+pub(crate) const LOGGED_BYTES: usize = 256;
 /// Bytes of a PROXY protocol header. Addresses take 52 or less; the rest is what proxies add about
 /// themselves, their client's certificate at most.
 pub(crate) const PROXY_HEADER_BYTES: usize = 4 << 10;

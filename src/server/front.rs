@@ -22,13 +22,17 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::admission::{Admitted, Turned};
+use super::admission::Admitted;
 use super::opening::Opening;
+use super::refusals::{Asked, Reason};
 use super::stream::{Patient, Stream};
 use super::{Shared, api};
 use crate::base::limits;
 use crate::node::{self, Agreement};
 use crate::transport::websocket::{self, Accepted, WebSocket};
+
+/// The transport's name in metrics and logs.
+const WEBSOCKET: &str = "websocket";
 
 pub(super) type Answer = Response<Full<Bytes>>;
 
@@ -55,13 +59,12 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr
     let (stream, client) = match front.opening.open(stream, peer).await {
         Ok(opened) => opened,
         Err(refused) => {
-            shared.node.metrics.refused(refused.reason());
-            return debug!(%peer, %refused, "connection refused");
+            return shared.refusals.connection(peer, &refused, shared.node.clock.moment());
         }
     };
     let agreed = Agreed::default();
     // In a box, so that the HTTP connection's buffers and state are gone while the WebSocket lives.
-    let Some((mut stream, leftover)) = Box::pin(http(&front, &agreed, stream)).await else {
+    let Some((mut stream, leftover)) = Box::pin(http(&front, &agreed, stream, client)).await else {
         return;
     };
     let Some(upgrade) = Arc::into_inner(agreed).and_then(OnceLock::into_inner) else {
@@ -78,12 +81,19 @@ pub(super) async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr
 
 /// Serves HTTP until the connection ends or becomes something else; the stream and what was read
 /// from it too far.
-async fn http(front: &Front, agreed: &Agreed, stream: Stream) -> Option<(Stream, Bytes)> {
+async fn http(
+    front: &Front,
+    agreed: &Agreed,
+    stream: Stream,
+    client: SocketAddr,
+) -> Option<(Stream, Bytes)> {
     let has_asked = AtomicBool::new(false);
     let service = service_fn(|request| {
         has_asked.store(true, Ordering::Relaxed);
         let (shared, agreed) = (front.shared.clone(), agreed.clone());
-        Box::pin(async move { Ok::<_, Infallible>(answer(&shared, &agreed, request).await) })
+        Box::pin(
+            async move { Ok::<_, Infallible>(answer(&shared, &agreed, client, request).await) },
+        )
     });
     let mut connection = connection(TokioIo::new(Patient::new(stream)), service);
     let mut closing = pin!(front.closing.cancelled());
@@ -136,43 +146,57 @@ where
         .serve_connection(io, service)
 }
 
-async fn answer(shared: &Arc<Shared>, agreed: &Agreed, request: Request<Incoming>) -> Answer {
+async fn answer(
+    shared: &Arc<Shared>,
+    agreed: &Agreed,
+    client: SocketAddr,
+    request: Request<Incoming>,
+) -> Answer {
     let path = request.uri().path();
     if shared.options.websocket.enabled && path == shared.options.websocket.handler_prefix {
-        return upgrade(shared, agreed, &request);
+        return upgrade(shared, agreed, client, &request);
     }
     if let Some(method) = path.strip_prefix("/api/").filter(|_| shared.doors().api.enabled) {
         let method = method.to_owned();
         return api::answer(shared, &method, request).await;
     }
     let page = shared.pages.answer(request.method(), path);
-    page.unwrap_or_else(|| text(StatusCode::NOT_FOUND, "no such path"))
+    page.unwrap_or_else(|| match websocket::is_asked_for(request.headers()) {
+        true => refuse(shared, client, &request, Reason::Path),
+        false => text(StatusCode::NOT_FOUND, "no such path"),
+    })
 }
 
-fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -> Answer {
+fn upgrade(
+    shared: &Arc<Shared>,
+    agreed: &Agreed,
+    client: SocketAddr,
+    request: &Request<Incoming>,
+) -> Answer {
     if shared.is_draining() {
-        return text(StatusCode::SERVICE_UNAVAILABLE, "shutting down");
+        return refuse(shared, client, request, Reason::Draining);
     }
-    let Accepted { format, native_ping, headers } =
-        match websocket::accept(request, &shared.doors().origins) {
-            Ok(accepted) => accepted,
-            Err(refused) => {
-                let origin = request.headers().get(ORIGIN);
-                debug!(status = %refused.status, why = refused.text, ?origin, "WebSocket refused");
-                let mut response = text(refused.status, refused.text);
-                response.headers_mut().extend(refused.headers);
-                return response;
-            }
-        };
-    let admitted = match shared.admission.admit(shared.node.clock.moment()) {
-        Ok(admitted) => admitted,
-        Err(Turned::Full) => return text(StatusCode::SERVICE_UNAVAILABLE, "connection limit"),
-        Err(Turned::TooFast) => {
-            return text(StatusCode::TOO_MANY_REQUESTS, "connection rate limit");
+    let Accepted { format, native_ping, headers } = match websocket::accept(
+        request,
+        &shared.doors().origins,
+    ) {
+        Ok(accepted) => accepted,
+        Err(refused) if refused.status == StatusCode::FORBIDDEN => {
+            return refuse(shared, client, request, Reason::Origin);
+        }
+        Err(refused) => {
+            debug!(peer = %client, status = %refused.status, why = refused.text, "no WebSocket");
+            let mut response = text(refused.status, refused.text);
+            response.headers_mut().extend(refused.headers);
+            return response;
         }
     };
+    let admitted = match shared.admission.admit(shared.node.clock.moment()) {
+        Ok(admitted) => admitted,
+        Err(turned) => return refuse(shared, client, request, turned.into()),
+    };
     let agreement =
-        Agreement { transport: "websocket", format, native_ping, pushes_end: false, extras: false };
+        Agreement { transport: WEBSOCKET, format, native_ping, pushes_end: false, extras: false };
     if agreed.set(Upgrade { agreement, admitted }).is_err() {
         return text(StatusCode::BAD_REQUEST, "a second upgrade on one connection");
     }
@@ -180,6 +204,20 @@ fn upgrade(shared: &Arc<Shared>, agreed: &Agreed, request: &Request<Incoming>) -
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     *response.headers_mut() = headers;
     response
+}
+
+/// Answers that there is no session.
+fn refuse(
+    shared: &Shared,
+    peer: SocketAddr,
+    request: &Request<Incoming>,
+    reason: Reason,
+) -> Answer {
+    let origin = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let asked = Asked { transport: WEBSOCKET, peer, path: request.uri().path(), origin };
+    shared.refusals.request(asked, reason, shared.node.clock.moment());
+    let (status, words) = reason.answer();
+    text(StatusCode::from_u16(status).expect("a status"), words)
 }
 
 /// A short answer in words.

@@ -11,7 +11,9 @@ mod options;
 mod pages;
 mod proxy;
 mod quic;
+mod refusals;
 mod stream;
+mod throttle;
 mod tls;
 mod webtransport;
 
@@ -39,6 +41,7 @@ pub(crate) use tls::{Development, TlsError, TlsFault, development, examine};
 use admission::Admission;
 use front::Front;
 use opening::Opening;
+use refusals::Refusals;
 use tls::Certificates;
 
 /// Why a server does not start.
@@ -105,6 +108,7 @@ struct Shared {
     /// Replaced as a whole when the configuration is read again.
     doors: watch::Sender<Arc<Doors>>,
     admission: Arc<Admission>,
+    refusals: Refusals,
     draining: AtomicBool,
 }
 
@@ -134,6 +138,7 @@ impl Server {
             certificate_sha256,
         };
         let shared = Arc::new(Shared {
+            refusals: Refusals::new(node.metrics.clone()),
             node,
             pages,
             doors: watch::Sender::new(Arc::new(Doors::of(&options))),

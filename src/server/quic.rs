@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use quinn::crypto::rustls::{HandshakeData, QuicServerConfig};
 use quinn::{
-    Connecting, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime, TransportConfig,
+    Connecting, Connection, Endpoint, EndpointConfig, Incoming, ServerConfig, TokioRuntime,
+    TransportConfig,
 };
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use socket2::SockRef;
@@ -40,10 +41,34 @@ pub(super) struct Quic {
 
 /// A QUIC connection that was let in, and what it counts against until it ends.
 #[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) connecting: Connecting,
-    pub(super) handshake: OwnedSemaphorePermit,
-    pub(super) admitted: Admitted,
+struct Arrival {
+    connecting: Connecting,
+    handshake: OwnedSemaphorePermit,
+    admitted: Admitted,
+}
+
+/// What became of a QUIC connection that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// Its handshake has completed.
+    Accepted,
+    /// It has to prove its address first.
+    Retried,
+    Refused,
+    /// Its handshake has not completed, or not in time.
+    Failed,
+}
+
+impl Outcome {
+    /// In metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Retried => "retried",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// A socket, and connections on it from now on.
@@ -89,35 +114,38 @@ pub(super) async fn run(
         };
         let Some(incoming) = incoming else { break };
         let origin = Crowd::origin(incoming.remote_address().ip());
-        let (arrival, outcome) = quic.admit(incoming, crowd.has_room(origin));
-        shared.node.metrics.quic_connection(outcome);
-        if let Some(arrival) = arrival {
-            crowd.enter(origin);
-            let (quic, counted) = (quic.clone(), connections.token());
-            tasks.spawn(async move {
-                let served = AssertUnwindSafe(quic.serve(arrival)).catch_unwind().await;
-                if served.is_err() {
-                    error!("a QUIC connection ended by a fault of the server");
-                    quic.shared.node.metrics.panicked();
-                }
-                drop(counted);
-                origin
-            });
-        }
+        let arrival = match quic.admit(incoming, crowd.has_room(origin)) {
+            Ok(arrival) => arrival,
+            Err(outcome) => {
+                quic.count(outcome);
+                continue;
+            }
+        };
+        crowd.enter(origin);
+        let (quic, counted) = (quic.clone(), connections.token());
+        tasks.spawn(async move {
+            let served = AssertUnwindSafe(quic.serve(arrival)).catch_unwind().await;
+            if served.is_err() {
+                error!("a QUIC connection ended by a fault of the server");
+                quic.shared.node.metrics.panicked();
+            }
+            drop(counted);
+            origin
+        });
     }
     // What was said last is on its way yet.
     drop(timeout(limits::CLOSE_TIMEOUT, endpoint.wait_idle()).await);
 }
 
 impl Quic {
-    /// Whether a connection may come in, and what became of it. Under load an address must prove
+    /// Whether a connection may come in; otherwise what became of it. Under load an address must prove
     /// that it can hear us (a stateless retry, one more round trip) before it costs any memory.
-    fn admit(&self, incoming: Incoming, has_room: bool) -> (Option<Arrival>, &'static str) {
+    fn admit(&self, incoming: Incoming, has_room: bool) -> Result<Arrival, Outcome> {
         let busy = self.handshakes.available_permits() < limits::QUIC_HANDSHAKES_VALIDATED;
         if busy && incoming.may_retry() && !incoming.remote_address_validated() {
             let retried = incoming.retry().is_ok();
             debug_assert!(retried, "it may be retried");
-            return (None, "retried");
+            return Err(Outcome::Retried);
         }
         let now = self.shared.node.clock.moment();
         let has_room = has_room && !self.stop.is_cancelled();
@@ -125,35 +153,58 @@ impl Quic {
             (self.handshakes.clone().try_acquire_owned(), self.admission.admit(now), has_room)
         else {
             incoming.refuse();
-            return (None, "refused");
+            return Err(Outcome::Refused);
         };
         match incoming.accept() {
-            Ok(connecting) => (Some(Arrival { connecting, handshake, admitted }), "accepted"),
+            Ok(connecting) => Ok(Arrival { connecting, handshake, admitted }),
             Err(fault) => {
                 debug!(%fault, "no QUIC connection");
-                (None, "failed")
+                Err(Outcome::Failed)
             }
         }
     }
 
-    async fn serve(&self, mut arrival: Arrival) {
-        let protocol = timeout(limits::HEADER_TIMEOUT, protocol(&mut arrival.connecting)).await;
-        match protocol {
-            Ok(Ok(protocol)) if protocol == webtransport::PROTOCOL => {
-                webtransport::serve(&self.shared, arrival, &self.stop).await;
+    fn count(&self, outcome: Outcome) {
+        self.shared.node.metrics.quic_connection(outcome.name());
+    }
+
+    async fn serve(&self, arrival: Arrival) {
+        let Arrival { connecting, handshake, admitted: _admitted } = arrival;
+        let connection = self.shake_hands(connecting).await;
+        self.count(if connection.is_some() { Outcome::Accepted } else { Outcome::Failed });
+        let Some(connection) = connection else { return };
+        match protocol(&connection) {
+            protocol if protocol == webtransport::PROTOCOL => {
+                webtransport::serve(&self.shared, connection, handshake, &self.stop).await;
             }
             // TLS agrees on nothing but what is offered.
-            Ok(Ok(protocol)) => debug!(?protocol, "a protocol that nobody serves"),
-            Ok(Err(fault)) => debug!(%fault, "no QUIC handshake"),
-            Err(_elapsed) => debug!("the QUIC handshake took too long"),
+            protocol => debug!(?protocol, "a protocol that nobody serves"),
         }
+    }
+
+    /// The connection once both sides have said that the handshake is done.
+    async fn shake_hands(&self, connecting: Connecting) -> Option<Connection> {
+        let peer = connecting.remote_address();
+        let shaken = tokio::select! {
+            shaken = timeout(limits::HEADER_TIMEOUT, connecting) => shaken,
+            () = self.stop.cancelled() => {
+                debug!(%peer, "no QUIC handshake in a drain");
+                return None;
+            }
+        };
+        match shaken {
+            Ok(Ok(connection)) => return Some(connection),
+            Ok(Err(fault)) => debug!(%peer, %fault, "no QUIC handshake"),
+            Err(_elapsed) => debug!(%peer, "the QUIC handshake took too long"),
+        }
+        None
     }
 }
 
 /// What ALPN agreed on; empty if nothing.
-async fn protocol(connecting: &mut Connecting) -> Result<Vec<u8>, quinn::ConnectionError> {
-    let agreed = connecting.handshake_data().await?.downcast::<HandshakeData>();
-    Ok(agreed.ok().and_then(|agreed| agreed.protocol).unwrap_or_default())
+fn protocol(connection: &Connection) -> Vec<u8> {
+    let agreed = connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
+    agreed.and_then(|agreed| agreed.protocol).unwrap_or_default()
 }
 
 /// How many connections each address has; an IPv6 address is its network, as one client has all of

@@ -1,28 +1,35 @@
-//! One QUIC connection of a client, from its handshake to the end of its session.
+//! One QUIC connection of a client, from its request to the end of its session.
 
 use std::sync::Arc;
 
+use quinn::Connection;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::Shared;
-use super::admission::{Admitted, Turned};
-use super::quic::Arrival;
+use super::admission::Admitted;
+use super::refusals::{Asked, Reason};
 use crate::base::limits;
 use crate::node::{self, Agreement};
 use crate::transport::webtransport::{Request, Status, WebTransport};
 
+/// The transport's name in metrics and logs.
+const WEBTRANSPORT: &str = "webtransport";
 /// HTTP/3, in TLS.
 pub(super) const PROTOCOL: &[u8] = b"h3";
 
 /// Serves a client until its session ends; `stop` ends what has not become one.
-pub(super) async fn serve(shared: &Arc<Shared>, arrival: Arrival, stop: &CancellationToken) {
-    let Arrival { connecting, handshake, admitted: _admitted } = arrival;
-    // In a box, so that what a handshake needs is gone while the session lives.
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    connection: Connection,
+    handshake: OwnedSemaphorePermit,
+    stop: &CancellationToken,
+) {
+    // In a box, so that what a request needs is gone while the session lives.
     let opened = Box::pin(async {
-        let asked = async { Request::read(connecting.await?).await };
-        match timeout(limits::HEADER_TIMEOUT, asked).await {
+        match timeout(limits::HEADER_TIMEOUT, Request::read(connection)).await {
             Ok(Ok(request)) => open(shared, request).await,
             Ok(Err(fault)) => {
                 debug!(%fault, "no WebTransport request");
@@ -47,14 +54,18 @@ pub(super) async fn serve(shared: &Arc<Shared>, arrival: Arrival, stop: &Cancell
 async fn open(shared: &Shared, request: Request) -> Option<(WebTransport, Agreement, Admitted)> {
     let admitted = match decide(shared, &request) {
         Ok(admitted) => admitted,
-        Err((status, why)) => {
-            debug!(%status, why, origin = request.origin(), "WebTransport refused");
+        Err(reason) => {
+            let (path, origin) = (request.path(), request.origin());
+            let asked = Asked { transport: WEBTRANSPORT, peer: request.peer(), path, origin };
+            shared.refusals.request(asked, reason, shared.node.clock.moment());
+            let (status, _) = reason.answer();
+            let status = Status::try_from_u32(status.into()).expect("a status");
             drop(timeout(limits::CLOSE_TIMEOUT, request.refuse(status)).await);
             return None;
         }
     };
     let agreement = Agreement {
-        transport: "webtransport",
+        transport: WEBTRANSPORT,
         format: request.format(),
         native_ping: false,
         pushes_end: true,
@@ -76,20 +87,16 @@ async fn open(shared: &Shared, request: Request) -> Option<(WebTransport, Agreem
     }
 }
 
-/// Everything that is checked before there is a session; otherwise the status that says why.
-fn decide(shared: &Shared, request: &Request) -> Result<Admitted, (Status, &'static str)> {
-    let unavailable = Status::try_from_u32(503).expect("a status");
+/// Everything that is checked before there is a session.
+fn decide(shared: &Shared, request: &Request) -> Result<Admitted, Reason> {
     if request.path() != shared.options.webtransport.handler_prefix {
-        return Err((Status::NOT_FOUND, "no such path"));
+        return Err(Reason::Path);
     }
     if !request.is_from(&shared.doors().origins) {
-        return Err((Status::FORBIDDEN, "the Origin is not allowed"));
+        return Err(Reason::Origin);
     }
     if shared.is_draining() {
-        return Err((unavailable, "shutting down"));
+        return Err(Reason::Draining);
     }
-    shared.admission.admit(shared.node.clock.moment()).map_err(|turned| match turned {
-        Turned::Full => (unavailable, "connection limit"),
-        Turned::TooFast => (Status::TOO_MANY_REQUESTS, "connection rate limit"),
-    })
+    shared.admission.admit(shared.node.clock.moment()).map_err(Reason::from)
 }

@@ -14,6 +14,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     accepted: IntCounterVec,
     refused: IntCounterVec,
+    requests_refused: IntCounterVec,
     inflight: IntGaugeVec,
     commands: IntCounterVec,
     reply_errors: IntCounterVec,
@@ -72,10 +73,12 @@ impl Metrics {
         let reached = Histogram::with_opts(reached.buckets(BUCKETS_SECONDS.to_vec()));
         Self {
             accepted: by("transport", "client_connections_accepted", "Connections accepted"),
-            refused: by(
-                "reason",
-                "client_connections_refused",
-                "Connections that ended before HTTP",
+            refused: by("reason", "client_connections_refused", "Ended before HTTP"),
+            requests_refused: counters(
+                &registry,
+                "client_requests_refused",
+                "Requests for a session that were not let in",
+                &["transport", "reason"],
             ),
             inflight: gauges(&registry, "client_connections_inflight", inflight, &["transport"]),
             commands: by("method", "client_commands", "Commands from clients"),
@@ -241,6 +244,10 @@ impl Metrics {
 
     pub(crate) fn refused(&self, reason: &'static str) {
         self.refused.with_label_values(&[reason]).inc();
+    }
+
+    pub(crate) fn request_refused(&self, transport: &'static str, reason: &'static str) {
+        self.requests_refused.with_label_values(&[transport, reason]).inc();
     }
 
     pub(crate) fn certificate_reloaded(&self, outcome: &'static str) {

@@ -151,7 +151,9 @@ async fn flood(node: &Arc<Node>, count: usize, seed: u64) {
 async fn a_hundred_thousand_bad_inputs_leave_no_trace() {
     let is_full = !cfg!(debug_assertions) || is_long();
     let part = if is_full { 10_000 } else { 1_000 };
-    let node = Arc::new(Node::start(&[]).await);
+    let mut node = Node::start(&[]).await;
+    node.expect_warning(crate::handshake::REFUSED_PAGE);
+    let node = Arc::new(node);
     let mut healthy = Client::connect(&node).await;
     healthy.subscribe("healthy").await;
     let mut warm = 0;

@@ -9,6 +9,14 @@ use crate::node::Node;
 use crate::raw::{LAST, Raw, TEXT, announce, frame, upgrade};
 use crate::time::now;
 
+/// What the log tells of pages that may not connect.
+pub(crate) const REFUSED_PAGE: &str = "a page was refused for its Origin";
+
+/// The counter of requests that were refused.
+pub(crate) fn refused(transport: &str, reason: &str) -> String {
+    format!("nearcast_client_requests_refused{{reason=\"{reason}\",transport=\"{transport}\"}}")
+}
+
 /// Sends one request: the status of the answer and the whole head.
 async fn status(node: &Node, request: &str) -> (u16, String) {
     let mut raw = Raw::dial(node.http).await;
@@ -19,7 +27,8 @@ async fn status(node: &Node, request: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn an_upgrade_is_answered_by_its_headers() {
-    let node = Node::start(&[]).await;
+    let mut node = Node::start(&[]).await;
+    node.expect_warning(REFUSED_PAGE);
     let cases: &[(&[(&str, &str)], u16)] = &[
         (&[], 101),
         (&[("Connection", "keep-alive, upgrade"), ("Upgrade", "WebSocket")], 101),
@@ -50,6 +59,45 @@ async fn an_upgrade_is_answered_by_its_headers() {
     let old = upgrade("/connection/websocket", &[]).replacen("HTTP/1.1", "HTTP/1.0", 1);
     assert_eq!(status(&node, &old).await.0, 426);
     assert_eq!(status(&node, &upgrade("/elsewhere", &[])).await.0, 404);
+    assert_eq!(node.metric(&refused("websocket", "origin")).await, 4);
+    assert_eq!(node.metric(&refused("websocket", "path")).await, 1);
+    // Once a minute, and with what may have to be changed.
+    let log = node.log();
+    let told: Vec<&String> = log.iter().filter(|line| line.contains(REFUSED_PAGE)).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    let wanted = ["origin=\"https://evil.example\"", "option=\"client.allowed_origins\""];
+    assert!(wanted.iter().all(|part| told[0].contains(part)), "{told:?}");
+}
+
+#[tokio::test]
+async fn who_is_refused_is_counted_and_told_of() {
+    let settings = [("client.connection_limit", "1"), ("log.level", "debug")];
+    let mut node = Node::start(&settings).await;
+    node.expect_warning(REFUSED_PAGE);
+    let client = Client::connect(&node).await;
+    assert_eq!(status(&node, &upgrade("/connection/websocket", &[])).await.0, 503);
+    assert_eq!(node.metric(&refused("websocket", "limit")).await, 1);
+    node.wait_for_log("reason=\"limit\"").await;
+    // What else is not found is no session that anybody wanted.
+    assert_eq!(status(&node, "GET /nowhere HTTP/1.1\r\nHost: localhost\r\n\r\n").await.0, 404);
+    assert_eq!(node.metric(&refused("websocket", "path")).await, 0);
+    let long = format!("/{}", "x".repeat(4000));
+    assert_eq!(status(&node, &upgrade(&long, &[])).await.0, 404);
+    let origin = format!("https://{}.example", "y".repeat(4000));
+    let request = upgrade("/connection/websocket", &[("Origin", &origin)]);
+    assert_eq!(status(&node, &request).await.0, 403);
+    node.wait_for_log(REFUSED_PAGE).await;
+    for line in node.log().iter().filter(|line| line.contains(" refused")) {
+        assert!(line.len() < 1000, "{line}");
+    }
+    drop(client);
+
+    let node = Node::start(&[("client.connection_rate_limit", "1")]).await;
+    let mut turned = 0;
+    while turned == 0 {
+        turned += u64::from(status(&node, &upgrade("/connection/websocket", &[])).await.0 == 429);
+    }
+    assert_eq!(node.metric(&refused("websocket", "rate")).await, turned);
 }
 
 #[tokio::test]

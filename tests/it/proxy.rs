@@ -15,6 +15,13 @@ use crate::tls::{URL, certify, secure, secured_with};
 const TRUSTED: Settings<'_> =
     &[("listen.proxy_protocol_from", r#"["127.0.0.1"]"#), ("log.level", "debug")];
 
+const REFUSED: &str = "a connection to listen.http was refused";
+
+/// What the log told of connections that were refused.
+fn refusals(node: &Node) -> Vec<String> {
+    node.log().into_iter().filter(|line| line.contains(REFUSED)).collect()
+}
+
 /// A header of TCP over IPv4, for this client, with 40 bytes of other things to tell.
 fn header(client: [u8; 4]) -> Vec<u8> {
     let mut bytes = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x34".to_vec();
@@ -63,18 +70,25 @@ async fn a_proxy_may_speak_for_itself() {
 
 #[tokio::test]
 async fn who_is_no_proxy_is_refused() {
-    let node = Node::start(&[("listen.proxy_protocol_from", r#"["10.0.0.0/8", "::1"]"#)]).await;
+    let proxies = [("listen.proxy_protocol_from", r#"["10.0.0.0/8", "::1"]"#)];
+    let mut node = Node::start(&proxies).await;
+    node.expect_warning(REFUSED);
     for first in [header([203, 0, 113, 7]), b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()] {
         assert_eq!(dial(&node, &first).await.end().await, b"");
     }
     node.wait_for_metric("nearcast_client_connections_refused{reason=\"proxy\"}", 2).await;
+    let told = refusals(&node);
+    assert_eq!(told.len(), 1, "once a minute: {told:?}");
+    let wanted = ["peer=127.0.0.1:", "not one of the proxies", "\"listen.proxy_protocol_from\""];
+    assert!(wanted.iter().all(|part| told[0].contains(part)), "{told:?}");
     // The operator's listener has no proxy in front of it.
     assert_eq!(node.get("/health").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_proxy_that_tells_nothing_is_refused() {
-    let node = Node::start(TRUSTED).await;
+    let mut node = Node::start(TRUSTED).await;
+    node.expect_warning(REFUSED);
     let garbage: &[&[u8]] = &[
         b"GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"PROXY TCP4 203.0.113.7 10.0.0.1 12345 443\r\n",
@@ -85,6 +99,9 @@ async fn a_proxy_that_tells_nothing_is_refused() {
         assert_eq!(dial(&node, first).await.end().await, b"", "{first:?}");
     }
     node.wait_for_metric("nearcast_client_connections_refused{reason=\"proxy\"}", 4).await;
+    let told = refusals(&node);
+    assert_eq!(told.len(), 1, "once a minute: {told:?}");
+    assert!(told[0].contains("not a PROXY protocol header (version 2)"), "{told:?}");
     // Half a header is waited for as long as request headers.
     let start = now();
     assert_eq!(dial(&node, &LOCAL[..15]).await.end().await, b"");
@@ -98,6 +115,7 @@ async fn the_header_comes_before_tls() {
     let folder = tempfile::tempdir().unwrap();
     let certificate = certify(folder.path());
     let mut node = secured_with(folder.path(), TRUSTED).await;
+    node.expect_warning(REFUSED);
     let raw = dial(&node, &header([203, 0, 113, 9])).await;
     let stream = secure(raw.stream, &certificate).await.unwrap();
     let mut client = Client::over(stream, URL).await;

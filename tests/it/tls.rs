@@ -259,6 +259,8 @@ async fn clients_are_told_apart_what_is_wrong_with_a_certificate() {
     assert!(why.contains("BadSignature"), "{why}");
     dial(&node, &certificate).await.unwrap();
     Quic::try_dial(&Quic::endpoint_trusting(&certificate), &node, "localhost").await.unwrap();
+    node.wait_for_metric("nearcast_quic_connections{outcome=\"failed\"}", 3).await;
+    node.wait_for_metric("nearcast_quic_connections{outcome=\"accepted\"}", 1).await;
 }
 
 /// Who signs: its name, and by whom it is signed.

@@ -12,6 +12,7 @@ use wtransport::tls::Sha256Digest;
 use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
 
 use crate::client::Client;
+use crate::handshake;
 use crate::node::{Node, Settings, token};
 use crate::time::{now, within};
 
@@ -306,7 +307,8 @@ async fn a_client_is_told_why_its_session_ends() {
 
 #[tokio::test]
 async fn a_request_is_decided_before_there_is_a_session() {
-    let node = start(&[("client.connection_limit", "1")]).await;
+    let mut node = start(&[("client.connection_limit", "1")]).await;
+    node.expect_warning(handshake::REFUSED_PAGE);
     let endpoint = endpoint(&node);
     let refused = async |target: &str, headers: &[(&str, &str)]| {
         let answer = dial(&endpoint, &node, target, headers).await;
@@ -320,6 +322,11 @@ async fn a_request_is_decided_before_there_is_a_session() {
     let page = [("origin", "https://app.example.com")];
     let session = dial(&endpoint, &node, PATH, &page).await.unwrap();
     refused(PATH, &page).await;
+    for (reason, count) in [("path", 3), ("origin", 2), ("limit", 1)] {
+        let counted = node.metric(&handshake::refused("webtransport", reason)).await;
+        assert_eq!(counted, count, "{reason}");
+    }
+    node.wait_for_log("origin=\"https://elsewhere.example\"").await;
     // Without its stream it is no session yet, but it has its place.
     assert_eq!(node.metric("nearcast_node_num_clients").await, 0);
     drop(session);

@@ -42,7 +42,7 @@ pub(crate) fn accept<B>(request: &Request<B>, origins: &Origins) -> Result<Accep
     if request.version() != Version::HTTP_11 {
         return Err(refused(StatusCode::UPGRADE_REQUIRED, "A WebSocket is opened over HTTP/1.1."));
     }
-    if !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade") {
+    if !is_asked_for(headers) || !has_token(headers, &CONNECTION, "upgrade") {
         let text = "Only WebSocket here: the Upgrade and Connection headers are missing or wrong.";
         return Err(refused(StatusCode::UPGRADE_REQUIRED, text));
     }
@@ -73,6 +73,11 @@ pub(crate) fn accept<B>(request: &Request<B>, origins: &Origins) -> Result<Accep
     };
     let native_ping = asks(query, "cf_ws_frame_ping_pong=true");
     Ok(Accepted { format, native_ping, headers: answer })
+}
+
+/// Whether a request wants a WebSocket, rightly or not.
+pub(crate) fn is_asked_for(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
 }
 
 fn refused(status: StatusCode, text: &'static str) -> Refused {

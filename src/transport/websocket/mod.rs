@@ -24,7 +24,7 @@ mod outgoing;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handshake::{Accepted, accept};
+pub(crate) use handshake::{Accepted, accept, is_asked_for};
 
 /// One connection after the handshake.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! From a QUIC connection to a session: SETTINGS both ways, the client's request, our answer, and
 //! the stream that carries the protocol. Bounding the time is the caller's.
 
+use std::net::SocketAddr;
+
 use quinn::{Connection, ConnectionError, ReadError, ReadExactError, RecvStream, SendStream};
 use wtransport_proto::bytes::BytesReader;
 use wtransport_proto::error::ErrorCode;
@@ -79,6 +81,10 @@ impl Request {
     pub(crate) fn is_from(&self, origins: &Origins) -> bool {
         let host = Some(self.request.authority());
         self.origin().is_none_or(|origin| origins.allow(origin, host))
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.connection.remote_address()
     }
 
     pub(crate) fn origin(&self) -> Option<&str> {
