@@ -21,7 +21,7 @@ use super::requests::{Asker, Requests};
 use crate::base::{Encoding, Moment, Now, SubId, limits};
 use crate::channel::Mail;
 use crate::protocol::Disconnect;
-use crate::session::{Actions, Answer, Note, Origin, Session};
+use crate::session::{Actions, Answer, Dropped, Note, Origin, Session};
 use crate::telemetry::TransportMetrics;
 use crate::transport::{Format, Received, Transport, Turn};
 
@@ -387,7 +387,12 @@ impl Node {
             Note::Unsubscribed { code } => self.metrics.unsubscribed(code),
             Note::Recovered(recovered) => self.metrics.recovered(recovered),
             Note::Conflated(count) => self.metrics.conflated(count),
-            Note::DatagramDropped(dropped) => self.metrics.datagram_dropped(dropped.name()),
+            Note::DatagramDropped(dropped) => {
+                self.metrics.datagram_dropped(dropped.name());
+                if let Dropped::Wrong { why } = dropped {
+                    debug!(%why, "a datagram was dropped");
+                }
+            }
             Note::FixDropped => self.metrics.fix_dropped(),
         }
     }

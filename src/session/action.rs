@@ -53,7 +53,7 @@ pub(crate) struct Write<'a> {
 }
 
 /// Something worth counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     /// A command of this name was taken up.
     Command(&'static str),

@@ -124,6 +124,26 @@ async fn datagrams_that_are_no_fixes_are_counted() {
     assert!(session.ask(json!({"ping": {}})).await["error"].is_null());
 }
 
+#[tokio::test]
+async fn the_log_tells_what_is_wrong_with_a_datagram() {
+    let settings = [("listen.webtransport", "127.0.0.1:0"), ("log.level", "debug")];
+    let mut node = Node::start_with(crate::geo_events::FILE, &settings).await;
+    let session = session(&node).await;
+    for (wrong, why) in [
+        (json!({"lat": 52.0, "lng": 13.0}), "seq: missing"),
+        (json!({"seq": 1, "lat": 52.0, "lng": 13.0, "key": "a"}), "key: only with channel"),
+        (json!({"seq": 1, "lat": 52.0, "lng": 13.0, "speed_mps": "fast"}), "speed_mps: must be"),
+        (json!({"seq": 1, "lat": 139.6917, "lng": 35.6895}), "lat: missing, or not in degrees"),
+        (json!({"seq": 1, "lat": 52.0, "lng": 13.0, "channel": "none:a"}), "unknown channel"),
+    ] {
+        session.connection.send_datagram(wrong.to_string()).unwrap();
+        node.wait_for_log(why).await;
+    }
+    node.wait_for_metric(&dropped("wrong"), 5).await;
+    let log = node.log().join("\n");
+    assert!(!log.contains("139.69"), "a place in the log: {log}");
+}
+
 /// What a network makes of numbered datagrams: each is lost or doubled in `percent` of cases, or
 /// changes places with one up to eight before it.
 fn network(count: u64, percent: usize, random: &mut Random) -> Vec<u64> {

@@ -1,37 +1,42 @@
 //! Fixes by datagram: nobody is answered, and of each object the one with the highest number counts,
 //! whatever the network lost, doubled or turned round.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use crate::base::{Now, limits};
+use crate::geo::GeoError;
 use crate::geo::json::FixSpec;
-use crate::session::Session;
 use crate::session::action::{Actions, Note, Request};
 use crate::session::answer::Expected;
+use crate::session::{Failure, Session};
 
 /// Why a datagram counts for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
     /// The client did not ask for datagrams, or is not connected.
     Unasked,
     Empty,
     Oversized,
     /// No fix, or one that this client may not send.
-    Wrong,
+    Wrong {
+        /// For whoever writes the client: the field, and what is wrong with it.
+        why: Cow<'static, str>,
+    },
     /// One with its number or a higher one came before.
     Late,
 }
 
 impl Dropped {
     /// As metrics call it.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Unasked => "unasked",
             Self::Empty => "empty",
             Self::Oversized => "oversized",
-            Self::Wrong => "wrong",
+            Self::Wrong { .. } => "wrong",
             Self::Late => "late",
         }
     }
@@ -88,16 +93,30 @@ impl Session {
         if data.len() > limits::DATAGRAM_BYTES {
             return Err(Dropped::Oversized);
         }
-        crate::protocol::is_json(data).map_err(|_fault| Dropped::Wrong)?;
-        let (fix, number) = FixSpec::in_sequence(data).map_err(|_fault| Dropped::Wrong)?;
+        let wrong = |why| Dropped::Wrong { why };
+        crate::protocol::is_json(data).map_err(|fault| wrong(fault.to_string().into()))?;
+        let (fix, number) = FixSpec::in_sequence(data).map_err(|fault| wrong(words(&fault)))?;
         let target = (fix.channel.clone(), fix.key.clone());
         if !self.whereabouts_mut().datagrams.is_new(&target, number) {
             return Err(Dropped::Late);
         }
         // One that is refused leaves no trace.
-        let locate = self.locate(fix, now).map_err(|_failure| Dropped::Wrong)?;
+        let locate = self.locate(fix, now).map_err(|failure| match failure {
+            Failure::Reply(error) => wrong(error.message),
+            Failure::Disconnect(disconnect) => wrong(disconnect.reason),
+        })?;
         self.whereabouts_mut().datagrams.note(target, number);
         Ok(locate)
+    }
+}
+
+/// A fault as the log may tell it. A number that is no latitude may be the longitude of where
+/// somebody is, so of a place only the field is named.
+fn words(fault: &GeoError) -> Cow<'static, str> {
+    match fault.path.as_str() {
+        "lat" => "lat: missing, or not in degrees".into(),
+        "lng" => "lng: missing, or not in degrees".into(),
+        _ => fault.to_string().into(),
     }
 }
 
