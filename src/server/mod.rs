@@ -84,7 +84,8 @@ pub(crate) struct Server {
     shared: Arc<Shared>,
     addresses: Addresses,
     certificates: Option<Arc<Certificates>>,
-    /// The client listeners and their connections, and what ends the listeners and idle connections.
+    /// The client listeners, their connections, and what ends the listeners and idle connections.
+    listeners: TaskTracker,
     clients: TaskTracker,
     closing: CancellationToken,
     /// The same for the operator.
@@ -147,7 +148,8 @@ impl Server {
             options,
         });
         let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
-        let (clients, operators) = (TaskTracker::new(), TaskTracker::new());
+        let (listeners, clients) = (TaskTracker::new(), TaskTracker::new());
+        let operators = TaskTracker::new();
         if let Some(listener) = http {
             let front = Arc::new(Front {
                 shared: shared.clone(),
@@ -155,13 +157,13 @@ impl Server {
                 closing: closing.clone(),
             });
             let (connections, stop) = (clients.clone(), closing.clone());
-            clients.spawn(listener::run(listener, connections, stop, move |stream, peer| {
+            listeners.spawn(listener::run(listener, connections, stop, move |stream, peer| {
                 front::serve(front.clone(), stream, peer)
             }));
         }
         if let Some(endpoint) = quic {
             let (connections, stop) = (clients.clone(), closing.clone());
-            clients.spawn(quic::run(shared.clone(), endpoint, connections, stop));
+            listeners.spawn(quic::run(shared.clone(), endpoint, connections, stop));
         }
         if let Some(listener) = admin {
             let connections = operators.clone();
@@ -177,7 +179,7 @@ impl Server {
             operators.spawn(tls::follow(certificates.clone(), closed.clone()));
         }
         addresses.tell();
-        Ok(Self { shared, addresses, certificates, clients, closing, operators, closed })
+        Ok(Self { shared, addresses, certificates, listeners, clients, closing, operators, closed })
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {
@@ -202,10 +204,13 @@ impl Server {
         let (spread, deadline) = (options.shutdown_spread, options.shutdown_timeout);
         self.shared.draining.store(true, Ordering::Relaxed);
         self.closing.cancel();
+        self.listeners.close();
         self.clients.close();
         info!(connections = self.clients.len(), ?spread, ?deadline, "draining");
         let drained = async {
             self.shared.node.drain(spread).await;
+            // Only then no other connection comes.
+            self.listeners.wait().await;
             self.clients.wait().await;
         };
         let in_time = tokio::time::timeout(deadline, drained).await.is_ok();

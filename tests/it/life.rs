@@ -50,9 +50,10 @@ async fn sigterm_drains_over_the_spread() {
 
 #[tokio::test]
 async fn sigint_and_an_empty_node_end_at_once() {
-    let mut node = Node::start(&[]).await;
+    let mut node = crate::webtransport::start(&[]).await;
     let start = now();
     node.signal("INT");
+    node.wait_for_log("draining connections=0 ").await;
     assert_eq!(node.exit_code().await, Some(0));
     assert!(start.elapsed() < Duration::from_secs(3));
 }
@@ -68,6 +69,7 @@ async fn connections_without_a_connect_do_not_hold_a_drain_up() {
     let mut fresh = Client::open(&node).await;
     let start = now();
     node.signal("TERM");
+    node.wait_for_log("draining connections=1 ").await;
     assert_eq!(fresh.close_code().await, 3001);
     assert_eq!(node.exit_code().await, Some(0));
     let took = start.elapsed();
