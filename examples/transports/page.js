@@ -42,9 +42,9 @@ async function findNode() {
 
 const bytesOf = (hex) => Uint8Array.from(hex.match(/../g), (byte) => parseInt(byte, 16));
 
-/** A certificate for development is trusted by its hash; one of an authority needs none. */
+/** A certificate for development is trusted by its hash; browsers refuse the hash of one that is valid for long. */
 function trust() {
-  if (!node.certificate_sha256) return {};
+  if (!node.certificate_by_hash) return {};
   return { serverCertificateHashes: [{ algorithm: "sha-256", value: bytesOf(node.certificate_sha256) }] };
 }
 

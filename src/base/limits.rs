@@ -108,6 +108,10 @@ pub(crate) const CLOSE_REASON_BYTES: usize = 123;
 pub(crate) const TLS_FILE_BYTES: usize = 1 << 20;
 /// How often those files are looked at.
 pub(crate) const CERTIFICATE_LOOK: Duration = Duration::from_secs(2);
+/// How long before its certificate expires a node begins to warn.
+pub(crate) const CERTIFICATE_NEAR_END: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Names of a certificate that the log tells.
+pub(crate) const CERTIFICATE_NAMES: usize = 10;
 /// How often at most the log tells of clients that are refused for the same reason.
 pub(crate) const REFUSALS_TOLD: Duration = Duration::from_secs(60);
 /// Bytes of a client's text in one field of the log.

@@ -13,12 +13,13 @@ use crate::server::{TlsError, TlsFault, examine};
 pub(super) fn check(config: &Config, now: UnixMillis) -> Result<Vec<Warning>, Faults> {
     let (mut faults, mut warnings) = (Vec::new(), Vec::new());
     let examined = config.server.tls.iter().flat_map(|files| examine(files, now));
-    for TlsError { option, path, fault: why } in examined {
-        match why {
-            TlsFault::Early => {
-                warnings.push(Warning { key: option.to_owned(), message: why.to_string() });
+    for wrong in examined {
+        match wrong.fault {
+            TlsFault::Early | TlsFault::NearEnd(_) => {
+                let (key, message) = (wrong.option.to_owned(), wrong.fault.to_string());
+                warnings.push(Warning { key, message });
             }
-            why => faults.push(fault(option, Some(format!("{path:?}")), why.to_string())),
+            _ => faults.push(tls_fault(wrong)),
         }
     }
     match zones(config) {
@@ -26,6 +27,11 @@ pub(super) fn check(config: &Config, now: UnixMillis) -> Result<Vec<Warning>, Fa
         Err(more) => faults.extend(more.faults),
     }
     if faults.is_empty() { Ok(warnings) } else { Err(Faults { faults, more: 0 }) }
+}
+
+/// What keeps certificate and key from being used, as a fault of the option that names the file.
+pub(super) fn tls_fault(TlsError { option, path, fault: why }: TlsError) -> Fault {
+    fault(option, Some(format!("{path:?}")), why.to_string())
 }
 
 /// The zones of `geo.zone_files`. What namespaces hide by names that nothing has is a warning:

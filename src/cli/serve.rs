@@ -18,7 +18,7 @@ use crate::channel::{GeoKind, GeoOptions, KeyRule, Namespace, NamespaceOptions, 
 use crate::clock::Clock;
 use crate::config::{Config, LogOptions};
 use crate::node::{Node, NodeOptions};
-use crate::server::{Addresses, Pages, Server};
+use crate::server::{Addresses, Pages, Server, StartError};
 use crate::session::Context;
 
 #[derive(Clone, Debug, Args)]
@@ -109,7 +109,10 @@ pub(super) async fn start(config: Config, pages: Pages) -> Result<Server, Outcom
     info!(node = options.name, region = config.node.region, lanes = options.lanes, "starting");
     let node = Node::start(options, context, Clock::new());
     Server::start(node, config.server, pages).await.map_err(|fault| {
-        complain(&fault);
+        match fault {
+            StartError::Tls(fault) => complain(&files::tls_fault(fault)),
+            fault => complain(&fault),
+        }
         Outcome::Failed
     })
 }
@@ -296,6 +299,7 @@ pub(super) fn addresses(addresses: &Addresses) -> String {
         "webtransport": addresses.webtransport,
         "relay": null,
         "certificate_sha256": addresses.certificate_sha256,
+        "certificate_by_hash": addresses.certificate_by_hash,
     })
     .to_string()
 }

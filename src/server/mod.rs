@@ -22,8 +22,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use quinn::Endpoint;
-use rustls::server::ResolvesServerCert;
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -61,8 +59,11 @@ pub(crate) struct Addresses {
     pub(crate) http: Option<SocketAddr>,
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) webtransport: Option<SocketAddr>,
-    /// SHA-256 of the development certificate, in hexadecimal; `None` if there is none.
+    /// SHA-256 of the certificate that clients are shown as the server starts, in hexadecimal;
+    /// `None` if they are shown none.
     pub(crate) certificate_sha256: Option<String>,
+    /// Whether browsers take it by that hash.
+    pub(crate) certificate_by_hash: bool,
 }
 
 impl Addresses {
@@ -120,15 +121,17 @@ impl Server {
         options: ServerOptions,
         pages: Pages,
     ) -> Result<Self, StartError> {
-        let open =
-            |files: &TlsFiles| Certificates::open(files.clone(), node.clock, node.metrics.clone());
-        let certificates = options.tls.as_ref().map(open).transpose()?;
+        let (clock, metrics) = (node.clock, &node.metrics);
+        let open = |files: &TlsFiles| Certificates::open(files.clone(), clock, metrics.clone());
+        let own = options.tls.as_ref().map(open).transpose()?;
+        let certificates = match (&own, options.quic) {
+            (None, Some(_)) => Some(Certificates::for_development(clock, metrics.clone())?),
+            _ => own.clone(),
+        };
         let http = bind("listen.http", options.http).await?;
         let admin = bind("listen.admin", options.admin).await?;
-        let (quic, certificate_sha256) = match options.quic {
-            Some(address) => bind_quic(address, certificates.as_ref(), &node)?,
-            None => (None, None),
-        };
+        let quic = bind_quic(options.quic, certificates.as_ref())?;
+        let hash = certificates.as_ref().map(|certificates| certificates.hash());
         let address = |listener: &Option<TcpListener>| {
             listener.as_ref().and_then(|listener| listener.local_addr().ok())
         };
@@ -136,7 +139,8 @@ impl Server {
             http: address(&http),
             admin: address(&admin),
             webtransport: quic.as_ref().and_then(|endpoint| endpoint.local_addr().ok()),
-            certificate_sha256,
+            certificate_by_hash: hash.as_ref().is_some_and(|(_, by_hash)| *by_hash),
+            certificate_sha256: hash.map(|(sha256, _)| sha256),
         };
         let shared = Arc::new(Shared {
             refusals: Refusals::new(node.metrics.clone()),
@@ -153,7 +157,7 @@ impl Server {
         if let Some(listener) = http {
             let front = Arc::new(Front {
                 shared: shared.clone(),
-                opening: Opening::new(&shared.options.proxies, certificates.as_ref()),
+                opening: Opening::new(&shared.options.proxies, own.as_ref()),
                 closing: closing.clone(),
             });
             let (connections, stop) = (clients.clone(), closing.clone());
@@ -243,30 +247,15 @@ impl Shared {
     }
 }
 
-/// A UDP socket for QUIC, and the hash of a certificate that was made for it, if none is configured.
+/// A UDP socket for QUIC.
 fn bind_quic(
-    address: SocketAddr,
+    address: Option<SocketAddr>,
     certificates: Option<&Arc<Certificates>>,
-    node: &Node,
-) -> Result<(Option<Endpoint>, Option<String>), StartError> {
-    let (shown, fingerprint): (Arc<dyn ResolvesServerCert>, _) = match certificates {
-        Some(certificates) => (certificates.clone(), None),
-        None => {
-            let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-            let made = development(&names, node.clock.now().unix)?.pair;
-            let hash: String = made.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
-            info!(sha256 = hash, "made a development certificate for WebTransport");
-            let pair = CertifiedKey::clone(&made.certified());
-            (Arc::new(SingleCertAndKey::from(pair)), Some(hash))
-        }
-    };
+) -> Result<Option<Endpoint>, StartError> {
+    let (Some(address), Some(certificates)) = (address, certificates) else { return Ok(None) };
     let option = "listen.webtransport";
-    let bound = quic::bind(address, shown).map_err(|source| StartError::Bind {
-        option,
-        address,
-        source,
-    })?;
-    Ok((Some(bound), fingerprint))
+    let bound = quic::bind(address, certificates.clone());
+    bound.map(Some).map_err(|source| StartError::Bind { option, address, source })
 }
 
 async fn bind(

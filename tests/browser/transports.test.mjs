@@ -63,9 +63,9 @@ function startNode(http = "127.0.0.1:0", webtransport = "127.0.0.1:0") {
 async function answer(request, response) {
   const { pathname } = new URL(request.url, "http://localhost");
   if (pathname === `${page}node.json`) {
-    const { http, certificate_sha256 } = server;
-    const token = sign({ sub: user });
-    return response.end(JSON.stringify({ http, webtransport: network.address, certificate_sha256, token }));
+    const { http, certificate_sha256, certificate_by_hash } = server;
+    const told = { http, webtransport: network.address, certificate_sha256, certificate_by_hash };
+    return response.end(JSON.stringify({ ...told, token: sign({ sub: user }) }));
   }
   const path = pathname === page ? `${page}index.html` : pathname;
   response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");

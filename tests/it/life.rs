@@ -198,7 +198,11 @@ async fn the_addresses_are_printed_as_json() {
     let node = Node::start(&[]).await;
     let mut keys: Vec<&String> = node.addresses.as_object().unwrap().keys().collect();
     keys.sort();
-    assert_eq!(keys, ["admin", "certificate_sha256", "http", "relay", "webtransport"]);
+    let certificate = ["certificate_by_hash", "certificate_sha256"];
+    let expected =
+        [&["admin"], certificate.as_slice(), &["http", "relay", "webtransport"]].concat();
+    assert_eq!(keys, expected);
+    assert_eq!(certificate.map(|key| node.addresses[key].clone()), [json!(false), json!(null)]);
     assert_eq!(
         (&node.addresses["relay"], &node.addresses["webtransport"]),
         (&json!(null), &json!(null))

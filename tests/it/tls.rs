@@ -213,6 +213,61 @@ async fn a_drain_says_goodbye_under_tls() {
     assert_eq!(node.exit_code().await, Some(0));
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn the_certificate_that_clients_see_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = |der: &[u8]| hex(ring::digest::digest(&ring::digest::SHA256, der).as_ref());
+    let first = certify(folder.path());
+    let mut node = secured(folder.path()).await;
+    assert_eq!(node.addresses["certificate_sha256"], hash(&first));
+    assert_eq!(node.addresses["certificate_by_hash"], false, "it is good for 120 years");
+    let told = |node: &Node, event: &str, certificate: &[u8]| {
+        let log = node.log();
+        let line = log.iter().find(|line| line.contains(event)).unwrap();
+        let sha256 = format!("sha256=\"{}\"", hash(certificate));
+        let dated = "names=\"localhost\" not_after=\"2120-01-01T00:00:00Z\"";
+        assert!(["/cert.pem\"", dated, &sha256].iter().all(|part| line.contains(part)), "{line}");
+    };
+    told(&node, " a certificate is in use", &first);
+    let second = certify(folder.path());
+    node.signal("HUP");
+    node.wait_for_log("another certificate is in use").await;
+    told(&node, "another certificate is in use", &second);
+
+    let mut node = crate::webtransport::start(&[]).await;
+    node.wait_for_log("names=\"localhost 127.0.0.1 ::1\"").await;
+    assert_eq!(node.addresses["certificate_sha256"], hash(&shown(&node).await));
+    assert_eq!(node.addresses["certificate_by_hash"], true);
+    let gauge = "nearcast_tls_certificate_expiry_seconds{certificate=\"development\"}";
+    let left = node.metric(gauge).await;
+    assert!((12 * 86_400..13 * 86_400).contains(&left), "{left}");
+}
+
+#[test]
+fn a_start_tells_faults_as_config_check_does() {
+    let folder = tempfile::tempdir().unwrap();
+    certify(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("key.pem"), path("cert.pem"));
+    let settings = [
+        ("listen.http", "127.0.0.1:0"),
+        ("listen.admin", "off"),
+        ("tls.certificate", certificate.as_str()),
+        ("tls.key", &key),
+    ];
+    let (code, log) = crate::node::run(&["serve"], &settings);
+    assert_eq!(code, Some(1), "{log}");
+    let told = format!(
+        "tls.certificate = {certificate:?} (file): no certificate in the file, but a private key: \
+         tls.certificate and tls.key may be the wrong way round\n"
+    );
+    assert!(log.contains(&told), "{log}");
+}
+
 /// Why a client does not trust the server.
 async fn distrust(
     node: &Node,

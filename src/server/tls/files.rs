@@ -10,10 +10,12 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::error;
 
 use super::Certificates;
-use super::pair::{Pair, Part, TlsError, TlsFault};
+use super::expiry::is_near;
+use super::fault::{Part, TlsError, TlsFault};
+use super::pair::{Pair, date};
 use crate::base::{UnixMillis, limits};
 use crate::server::TlsFiles;
 
@@ -36,24 +38,39 @@ impl Contents {
     }
 
     pub(super) fn parse(&self, files: &TlsFiles) -> Result<Pair, TlsError> {
-        let pem = |part: Part| {
-            move |error| match error {
-                pem::Error::NoItemsFound => part.empty(),
-                error => (part, TlsFault::Pem(error)),
-            }
-        };
         let pair = || {
             let chain: Result<Vec<_>, _> =
                 CertificateDer::pem_slice_iter(&self.certificate).collect();
-            let chain = chain.map_err(pem(Part::Certificate))?;
-            let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(pem(Part::Key))?;
+            let chain = chain.map_err(|error| (Part::Certificate, error.into()))?;
+            if chain.is_empty() {
+                return Err(self.missing(Part::Certificate));
+            }
+            let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| match error {
+                _ if is_encrypted(&self.key) => (Part::Key, TlsFault::Encrypted),
+                pem::Error::NoItemsFound => self.missing(Part::Key),
+                error => (Part::Key, error.into()),
+            })?;
             Pair::new(chain, key)
         };
         pair().map_err(|(part, fault)| part.error(files, fault))
     }
+
+    /// Why there is nothing of what a file is for.
+    fn missing(&self, part: Part) -> (Part, TlsFault) {
+        let is_key =
+            |text: &[u8]| PrivateKeyDer::from_pem_slice(text).is_ok() || is_encrypted(text);
+        let (other, is_there) = match part {
+            Part::Certificate => (Part::Key, is_key(&self.certificate)),
+            Part::Key => (Part::Certificate, CertificateDer::from_pem_slice(&self.key).is_ok()),
+        };
+        if !is_there {
+            return part.empty();
+        }
+        (part, TlsFault::Swapped { wanted: part.name(), found: other.name() })
+    }
 }
 
-/// Everything that is wrong with the files, before anybody uses them.
+/// Everything that is wrong with the files, or will be within a week, before anybody uses them.
 pub(crate) fn examine(files: &TlsFiles, now: UnixMillis) -> Vec<TlsError> {
     let contents = match (read(files, Part::Certificate), read(files, Part::Key)) {
         (Ok(certificate), Ok(key)) => Contents { certificate, key },
@@ -63,6 +80,7 @@ pub(crate) fn examine(files: &TlsFiles, now: UnixMillis) -> Vec<TlsError> {
         let fault = match pair {
             pair if pair.has_expired(now) => TlsFault::Expired,
             pair if pair.is_early(now) => TlsFault::Early,
+            pair if is_near(pair.ends(), now) => TlsFault::NearEnd(date(pair.ends())),
             _ => return Ok(()),
         };
         Err(Part::Certificate.error(files, fault))
@@ -75,6 +93,12 @@ impl fmt::Debug for Contents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Contents").finish_non_exhaustive()
     }
+}
+
+/// Whether a key in PEM has a passphrase, in the way of PKCS #8 or in that of OpenSSL before it.
+fn is_encrypted(text: &[u8]) -> bool {
+    let marks: [&[u8]; 2] = [b"BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];
+    marks.iter().any(|mark| memchr::memmem::find(text, mark).is_some())
 }
 
 fn read(files: &TlsFiles, part: Part) -> Result<Vec<u8>, TlsError> {
@@ -130,7 +154,8 @@ impl Changes {
     /// taken, or told to be wrong, once it was the same at two looks in a row.
     pub(super) fn look(&mut self, certificates: &Certificates) {
         certificates.tell_expiry();
-        let contents = Contents::read(&certificates.files);
+        let Some(files) = &certificates.files else { return };
+        let contents = Contents::read(files);
         let digest = match &contents {
             Ok(contents) => contents.digest(),
             Err(error) => digest([error.to_string().as_bytes()]),
@@ -145,9 +170,8 @@ impl Changes {
         if looks != LOOKS {
             return;
         }
-        match certificates.take(contents) {
-            Ok(()) => info!("another certificate is in use"),
-            Err(fault) => error!(%fault, "the certificate was not reloaded"),
+        if let Err(fault) = certificates.take(files, contents) {
+            error!(%fault, "the certificate was not reloaded");
         }
     }
 }

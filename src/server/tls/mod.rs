@@ -2,6 +2,8 @@
 //! they run. One crypto provider, passed explicitly.
 
 mod development;
+mod expiry;
+mod fault;
 mod files;
 mod pair;
 #[cfg(test)]
@@ -15,7 +17,7 @@ use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, Resol
 use rustls::sign::CertifiedKey;
 use rustls::{ServerConfig, SupportedProtocolVersion};
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::base::UnixMillis;
 use crate::clock::Clock;
@@ -23,18 +25,23 @@ use crate::server::TlsFiles;
 use crate::telemetry::Metrics;
 
 pub(crate) use development::{Development, development};
+use expiry::Expiry;
+pub(crate) use fault::{TlsError, TlsFault};
 pub(crate) use files::examine;
 use pair::Pair;
-pub(crate) use pair::{TlsError, TlsFault};
 
 pub(super) use files::follow;
 use files::{Contents, Digest};
+
+/// What tells a certificate for development from files, in metrics and logs.
+const DEVELOPMENT: &str = "development";
 
 /// Certificate and key, always of one pair, in use until another takes their place. Connections
 /// that are there are left alone; from the swap on new ones see the new certificate.
 #[derive(Debug)]
 pub(crate) struct Certificates {
-    files: TlsFiles,
+    /// `None`: made for development, and never another.
+    files: Option<TlsFiles>,
     shown: watch::Sender<Shown>,
     clock: Clock,
     metrics: Arc<Metrics>,
@@ -44,14 +51,16 @@ pub(crate) struct Certificates {
 struct Shown {
     pair: Pair,
     contents: Digest,
+    expiry: Expiry,
     /// A ticket resumes a session without another look at the certificate, so tickets go with it.
     tickets: Arc<dyn ProducesTickets>,
 }
 
 impl Shown {
-    fn new(pair: Pair, contents: Digest) -> Self {
+    fn new(pair: Pair, contents: Digest, certificate: String, metrics: Arc<Metrics>) -> Self {
         let tickets = Ticketer::new().expect("the operating system has random numbers");
-        Self { pair, contents, tickets }
+        let expiry = Expiry::new(certificate, &pair, metrics);
+        Self { pair, contents, expiry, tickets }
     }
 }
 
@@ -65,15 +74,36 @@ impl Certificates {
     ) -> Result<Arc<Self>, TlsError> {
         let contents = Contents::read(&files)?;
         let pair = contents.parse(&files)?;
-        let now = clock.now().unix;
-        if pair.has_expired(now) {
-            error!(certificate = %files.certificate.display(), "the certificate has expired");
-        }
-        warn_if_early(&pair, now);
-        let shown = watch::Sender::new(Shown::new(pair, contents.digest()));
-        let certificates = Self { files, shown, clock, metrics };
+        let name = name(&files);
+        pair.announce(&name, "a certificate is in use");
+        warn_if_early(&pair, clock.now().unix);
+        let shown = Shown::new(pair, contents.digest(), name, metrics.clone());
+        Ok(Self::of(Some(files), shown, clock, metrics))
+    }
+
+    /// A certificate for this machine, made on the spot.
+    pub(super) fn for_development(
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, rcgen::Error> {
+        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let pair = development(&names, clock.now().unix)?.pair;
+        pair.announce(DEVELOPMENT, "made a development certificate for WebTransport");
+        let contents = pair.sha256();
+        let shown = Shown::new(pair, contents, DEVELOPMENT.to_owned(), metrics.clone());
+        Ok(Self::of(None, shown, clock, metrics))
+    }
+
+    fn of(files: Option<TlsFiles>, shown: Shown, clock: Clock, metrics: Arc<Metrics>) -> Arc<Self> {
+        let certificates = Self { files, shown: watch::Sender::new(shown), clock, metrics };
         certificates.tell_expiry();
-        Ok(Arc::new(certificates))
+        Arc::new(certificates)
+    }
+
+    /// The certificate's SHA-256 in hexadecimal, and whether browsers take it by that.
+    pub(super) fn hash(&self) -> (String, bool) {
+        let pair = &self.shown.borrow().pair;
+        (pair.sha256_hex(), pair.is_taken_by_hash())
     }
 
     /// What a listener needs to speak TLS: these versions, and the protocols that ALPN may choose.
@@ -98,21 +128,23 @@ impl Certificates {
 
     /// Reads the files again; a pair that cannot be used leaves the old one in use.
     pub(super) fn reload(&self) -> Result<(), TlsError> {
-        let contents = Contents::read(&self.files);
+        let Some(files) = &self.files else { return Ok(()) };
+        let contents = Contents::read(files);
         if contents.as_ref().is_ok_and(|contents| contents.digest() == self.digest()) {
             return Ok(());
         }
-        self.take(contents)
+        self.take(files, contents)
     }
 
-    fn take(&self, contents: Result<Contents, TlsError>) -> Result<(), TlsError> {
+    fn take(&self, files: &TlsFiles, contents: Result<Contents, TlsError>) -> Result<(), TlsError> {
         let now = self.clock.now().unix;
         let taken = contents.and_then(|contents| {
-            let pair = contents.parse(&self.files)?.unexpired(&self.files, now)?;
-            Ok(Shown::new(pair, contents.digest()))
+            let pair = contents.parse(files)?.unexpired(files, now)?;
+            Ok(Shown::new(pair, contents.digest(), name(files), self.metrics.clone()))
         });
         self.metrics.certificate_reloaded(if taken.is_ok() { "ok" } else { "failed" });
         let shown = taken?;
+        shown.pair.announce(&name(files), "another certificate is in use");
         warn_if_early(&shown.pair, now);
         self.shown.send_replace(shown);
         self.tell_expiry();
@@ -124,13 +156,17 @@ impl Certificates {
     }
 
     fn tell_expiry(&self) {
-        let left = self.shown.borrow().pair.seconds_left(self.clock.now().unix);
-        self.metrics.certificate_expires(&self.files.certificate.display().to_string(), left);
+        self.shown.borrow().expiry.tell(self.clock.now());
     }
 
     fn tickets(&self) -> Arc<dyn ProducesTickets> {
         self.shown.borrow().tickets.clone()
     }
+}
+
+/// In metrics and logs.
+fn name(files: &TlsFiles) -> String {
+    files.certificate.display().to_string()
 }
 
 fn warn_if_early(pair: &Pair, now: UnixMillis) {

@@ -1,83 +1,23 @@
-//! A certificate chain with its key, and why there is none.
+//! A certificate chain with its key.
 
-use std::io;
-use std::path::PathBuf;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::Error;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
+use tracing::info;
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
+use x509_cert::der::asn1::ObjectIdentifier;
+use x509_cert::der::{DateTime, Decode};
+use x509_cert::ext::pkix::SubjectAltName;
+use x509_cert::ext::pkix::name::GeneralName;
 
+use super::fault::{Part, TlsError, TlsFault};
 use super::provider;
-use crate::base::UnixMillis;
+use crate::base::{UnixMillis, limits};
 use crate::server::TlsFiles;
-
-/// Why certificate and key cannot be used: the option whose file is at fault, the file, the fault.
-#[derive(Debug, thiserror::Error)]
-#[error("{option} {path}: {fault}")]
-pub(crate) struct TlsError {
-    pub(crate) option: &'static str,
-    pub(crate) path: PathBuf,
-    #[source]
-    pub(crate) fault: TlsFault,
-}
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TlsFault {
-    #[error("{0}")]
-    Unreadable(io::Error),
-    #[error("larger than {0} bytes")]
-    TooLarge(usize),
-    #[error("no {0} in the file")]
-    Empty(&'static str),
-    #[error("{0}")]
-    Pem(pem::Error),
-    #[error("not a certificate: {0}")]
-    Certificate(x509_cert::der::Error),
-    #[error("not the key of the certificate")]
-    Stranger,
-    #[error("{0}")]
-    Unusable(Error),
-    #[error("the certificate has expired")]
-    Expired,
-    #[error("the certificate is not valid yet")]
-    Early,
-}
-
-/// Which of the two files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    Certificate,
-    Key,
-}
-
-impl Part {
-    pub(super) fn path(self, files: &TlsFiles) -> &PathBuf {
-        match self {
-            Self::Certificate => &files.certificate,
-            Self::Key => &files.key,
-        }
-    }
-
-    /// The file has nothing of what it is for.
-    pub(super) fn empty(self) -> (Self, TlsFault) {
-        let what = match self {
-            Self::Certificate => "certificate",
-            Self::Key => "private key",
-        };
-        (self, TlsFault::Empty(what))
-    }
-
-    pub(super) fn error(self, files: &TlsFiles, fault: TlsFault) -> TlsError {
-        let option = match self {
-            Self::Certificate => "tls.certificate",
-            Self::Key => "tls.key",
-        };
-        TlsError { option, path: self.path(files).clone(), fault }
-    }
-}
 
 /// A certificate chain and the key of its first certificate.
 #[derive(Debug)]
@@ -87,6 +27,9 @@ pub(crate) struct Pair {
     starts: UnixMillis,
     /// …to here.
     ends: UnixMillis,
+    /// Hosts and IP addresses, at most [`limits::CERTIFICATE_NAMES`].
+    names: Vec<String>,
+    is_p256: bool,
 }
 
 impl Pair {
@@ -102,12 +45,14 @@ impl Pair {
             CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
                 Error::InconsistentKeys(_) => (Part::Key, TlsFault::Stranger),
                 Error::InvalidCertificate(_) => (Part::Certificate, TlsFault::Unusable(error)),
-                _ => (Part::Key, TlsFault::Unusable(error)),
+                _ => (Part::Key, TlsFault::KeyKind),
             })?;
         Ok(Self {
             certified: Arc::new(certified),
             starts: millis(validity.not_before),
             ends: millis(validity.not_after),
+            names: names(&certificate),
+            is_p256: is_p256(&certificate),
         })
     }
 
@@ -120,6 +65,18 @@ impl Pair {
         let first = self.certified.cert.first().expect("a pair has a certificate");
         let hash = ring::digest::digest(&ring::digest::SHA256, first);
         hash.as_ref().try_into().expect("SHA-256 has 32 bytes")
+    }
+
+    /// The same in hexadecimal.
+    pub(crate) fn sha256_hex(&self) -> String {
+        self.sha256().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Whether every browser takes it by that hash: a key on P-256, and two weeks at most.
+    /// <https://www.w3.org/TR/webtransport/#custom-certificate-requirements>
+    pub(in crate::server) fn is_taken_by_hash(&self) -> bool {
+        self.is_p256
+            && Duration::from_millis(self.ends.0.saturating_sub(self.starts.0)) <= FORTNIGHT
     }
 
     /// When it expires.
@@ -136,12 +93,6 @@ impl Pair {
         now < self.starts
     }
 
-    /// Seconds until it expires, negative afterwards.
-    pub(super) fn seconds_left(&self, now: UnixMillis) -> i64 {
-        let seconds = |time: UnixMillis| i64::try_from(time.seconds()).unwrap_or(i64::MAX);
-        seconds(self.ends) - seconds(now)
-    }
-
     /// The pair, unless it has expired.
     pub(super) fn unexpired(self, files: &TlsFiles, now: UnixMillis) -> Result<Self, TlsError> {
         if self.has_expired(now) {
@@ -149,8 +100,53 @@ impl Pair {
         }
         Ok(self)
     }
+
+    /// Tells the log which certificate it is that clients see from here on.
+    pub(super) fn announce(&self, certificate: &str, event: &'static str) {
+        let (names, not_after, sha256) = (self.names.join(" "), date(self.ends), self.sha256_hex());
+        info!(certificate, names, not_after, sha256, "{event}");
+    }
+}
+
+/// The browsers' limit.
+const FORTNIGHT: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// A moment of a certificate as RFC 3339 writes it.
+pub(super) fn date(time: UnixMillis) -> String {
+    let date = DateTime::from_unix_duration(Duration::from_millis(time.0));
+    date.expect("certificates know no year after 9999").to_string()
 }
 
 fn millis(time: x509_cert::time::Time) -> UnixMillis {
     UnixMillis(u64::try_from(time.to_unix_duration().as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Whom the certificate is for. One that cannot be read is for nobody: clients look for themselves.
+fn names(certificate: &Certificate) -> Vec<String> {
+    let found = certificate.tbs_certificate().get_extension::<SubjectAltName>();
+    let Ok(Some((_, SubjectAltName(names)))) = found else { return Vec::new() };
+    names.iter().filter_map(name).take(limits::CERTIFICATE_NAMES).collect()
+}
+
+fn name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(host) => Some(host.to_string()),
+        GeneralName::IpAddress(address) => {
+            let bytes = address.as_bytes();
+            let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
+                .ok()
+                .map(|ip| ip.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// Whether the key is one of ECDSA on P-256 (RFC 5480 section 2.1.1).
+fn is_p256(certificate: &Certificate) -> bool {
+    const ELLIPTIC_CURVE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+    const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+    let kind = &certificate.tbs_certificate().subject_public_key_info().algorithm;
+    let curve = kind.parameters.as_ref().and_then(|curve| curve.decode_as().ok());
+    kind.oid == ELLIPTIC_CURVE && curve == Some(P256)
 }
