@@ -1,7 +1,8 @@
 //! `nearcast cert`: makes certificates.
 
-use std::fs::{OpenOptions, remove_file};
+use std::fs::{OpenOptions, create_dir_all, remove_file};
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -28,11 +29,12 @@ pub(super) enum CertCommand {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DevArgs {
-    /// Folder for cert.pem and key.pem
+    /// Folder for cert.pem and key.pem; made where there is none
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
     /// A host or IP address that the certificate is for; may be given several times
-    #[arg(long = "name", value_name = "NAME", default_values = ["localhost", "127.0.0.1", "::1"])]
+    #[arg(long = "name", value_name = "NAME", value_parser = name,
+          default_values = ["localhost", "127.0.0.1", "::1"])]
     names: Vec<String>,
     /// Write over files that are there
     #[arg(long)]
@@ -63,8 +65,40 @@ pub(super) fn run(command: &CertCommand) -> Outcome {
     }
 }
 
+/// A name as certificates have it: an IP address, or a host (RFC 1123 section 2.1) whose first label
+/// may be `*` (RFC 6125 section 6.4.3).
+fn name(text: &str) -> Result<String, &'static str> {
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    if !text.is_ascii() {
+        return Err("letters beyond ASCII are written in Punycode, as in xn--bcher-kva.example");
+    }
+    if text.contains("://") || text.contains('/') {
+        return Err("a host alone, without scheme and path");
+    }
+    if text.contains(':') {
+        return Err("a host alone, without port; an IPv6 address without brackets");
+    }
+    let host = text.strip_prefix("*.").unwrap_or(text);
+    if host.contains('*') {
+        return Err("\"*\" stands for the whole first label, as in *.example.com");
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(plain);
+    if text.len() > 253 || !host.split('.').all(is_label) {
+        return Err("an IP address, or letters, digits and \"-\" with dots between");
+    }
+    Ok(text.to_owned())
+}
+
 /// Writes both files: what to print.
 fn write(arguments: &DevArgs, made: &Development) -> Result<String, String> {
+    let out = &arguments.out;
+    create_dir_all(out).map_err(|fault| match out.exists() {
+        true => format!("--out {}: not a folder", out.display()),
+        false => format!("--out {}: {fault}", out.display()),
+    })?;
     let certificate = arguments.out.join("cert.pem");
     let key = arguments.out.join("key.pem");
     for path in [&certificate, &key] {
@@ -90,9 +124,7 @@ fn put(path: &Path, text: &str, mode: u32) -> io::Result<()> {
 }
 
 fn told(arguments: &DevArgs, certificate: &Path, key: &Path, made: &Development) -> String {
-    let hash = made.pair.sha256();
-    let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let base64 = STANDARD.encode(hash);
+    let (hex, base64) = (made.pair.sha256_hex(), STANDARD.encode(made.pair.sha256()));
     let UnixMillis(ends) = made.pair.ends();
     if arguments.json {
         let object = json!({

@@ -56,6 +56,50 @@ fn both_forms_tell_the_hash_of_the_certificate() {
     assert_eq!(answer["not_after"], 1_700_000_000 - 3600 + 13 * 24 * 3600);
     let text = dev(folder.path(), &["--force"]).unwrap();
     assert!(text.contains("names          localhost, 127.0.0.1, ::1\n"), "{text}");
-    let fault = dev(&folder.path().join("nowhere"), &[]).unwrap_err();
-    assert!(fault.contains("nowhere/key.pem: No such file"), "{fault}");
+}
+
+#[test]
+fn a_folder_is_made_and_a_fault_names_what_is_in_the_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("made").join("of").join("several");
+    dev(&out, &[]).unwrap();
+    assert!(out.join("cert.pem").is_file() && out.join("key.pem").is_file());
+    let file = out.join("cert.pem");
+    let fault = dev(&file, &[]).unwrap_err();
+    assert_eq!(fault, format!("--out {}: not a folder", file.display()));
+    let fault = dev(&file.join("below"), &[]).unwrap_err();
+    assert_eq!(fault, format!("--out {}/below: Not a directory (os error 20)", file.display()));
+    remove_file(&file).unwrap();
+    remove_file(out.join("key.pem")).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let fault = dev(&out, &["--force"]).unwrap_err();
+    assert!(fault.starts_with(&format!("{}: ", file.display())), "{fault}");
+}
+
+#[test]
+fn a_name_is_a_host_or_an_ip_address() {
+    for good in
+        ["localhost", "a.example.com", "*.example.com", "my_host", "10.0.0.1", "::1", "xn--a"]
+    {
+        assert_eq!(name(good).as_deref(), Ok(good));
+    }
+    let long = "a".repeat(64);
+    for (wrong, why) in [
+        ("", "an IP address, or letters"),
+        ("a b", "an IP address, or letters"),
+        ("a..b", "an IP address, or letters"),
+        ("a.", "an IP address, or letters"),
+        (&long, "an IP address, or letters"),
+        ("https://a.example", "without scheme"),
+        ("a.example:8000", "without port"),
+        ("[::1]", "without brackets"),
+        ("*", "first label"),
+        ("a.*.example", "first label"),
+        ("a*.example", "first label"),
+        ("b\u{fc}cher.example", "Punycode"),
+    ] {
+        let told = name(wrong).unwrap_err();
+        assert!(told.contains(why), "{wrong}: {told}");
+    }
+    Line::try_parse_from(["cert", "dev", "--name", "a b"]).map(drop).unwrap_err();
 }
