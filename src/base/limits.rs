@@ -136,6 +136,8 @@ pub(crate) const QUIC_SOCKET_BYTES: usize = 4 << 20;
 pub(crate) const QUIC_HANDSHAKES: usize = 1024;
 /// Of those, how many are kept for addresses that have proved to be the client's.
 pub(crate) const QUIC_HANDSHAKES_VALIDATED: usize = 768;
+/// How many one address may have.
+pub(crate) const QUIC_HANDSHAKES_ADDRESS: usize = 256;
 /// Bytes kept of a QUIC connection before it is let in.
 pub(crate) const QUIC_INCOMING_BYTES: u64 = 16 << 10;
 /// Bytes that a client may send ahead of what is read: on one stream, and on all of a connection. A
@@ -254,6 +256,7 @@ const _: () = assert!(LANES_MAX <= PARTITIONS && PARTITIONS.is_multiple_of(LANES
 const _: () = assert!(WRITE_HIGH_WATER < READ_GATE && READ_GATE < QUEUE_BYTES);
 const _: () = assert!(MESSAGE_BYTES <= QUEUE_BYTES);
 const _: () = assert!(QUIC_HANDSHAKES_VALIDATED < QUIC_HANDSHAKES);
+const _: () = assert!(QUIC_HANDSHAKES_ADDRESS <= QUIC_HANDSHAKES / 4);
 const _: () = assert!(QUIC_STREAM_BYTES < QUIC_CONNECTION_BYTES, "the request's stream has room");
 const _: () = assert!(HISTORY_REPLY_BYTES + MESSAGE_BYTES < CLIENT_MESSAGE_BYTES);
 const _: () = assert!(TOKEN_BYTES < MESSAGE_BYTES, "a token arrives within one message");

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, error, warn};
 
 use super::admission::{Admission, Admitted};
@@ -39,7 +41,7 @@ pub(super) struct Quic {
     stop: CancellationToken,
 }
 
-/// A QUIC connection that was let in, and what it counts against until it ends.
+/// A QUIC connection that was let in, and what it counts against.
 #[derive(Debug)]
 struct Arrival {
     connecting: Connecting,
@@ -95,49 +97,90 @@ pub(super) async fn run(
     stop: CancellationToken,
 ) {
     let options = &shared.options.webtransport;
-    let mut crowd = Crowd { most: options.address_limit, present: HashMap::new() };
+    let mut crowd = Crowd::of(options.address_limit);
+    let mut arriving = Crowd::of(Some(limits::QUIC_HANDSHAKES_ADDRESS));
     let quic = Arc::new(Quic {
         admission: Admission::new(options.connection_limit, None),
         handshakes: Arc::new(Semaphore::new(limits::QUIC_HANDSHAKES)),
         stop: stop.clone(),
         shared: shared.clone(),
     });
-    let mut tasks = JoinSet::new();
-    while !(tasks.is_empty() && stop.is_cancelled()) {
+    let (mut handshakes, mut sessions) = (JoinSet::new(), JoinSet::new());
+    while !(handshakes.is_empty() && sessions.is_empty() && stop.is_cancelled()) {
         let incoming = tokio::select! {
-            () = stop.cancelled(), if tasks.is_empty() => break,
-            Some(ended) = tasks.join_next() => {
-                crowd.leave(ended.expect("a connection's task is never aborted and never panics"));
+            () = stop.cancelled(), if handshakes.is_empty() && sessions.is_empty() => break,
+            Some(shaken) = handshakes.join_next() => {
+                let (origin, arrived) = shaken.expect(NEVER_PANICS);
+                arriving.leave(origin);
+                match arrived {
+                    Some(arrived) => drop(sessions.spawn(serve(quic.clone(), arrived, origin))),
+                    None => crowd.leave(origin),
+                }
+                continue;
+            }
+            Some(ended) = sessions.join_next() => {
+                crowd.leave(ended.expect(NEVER_PANICS));
                 continue;
             }
             incoming = endpoint.accept() => incoming,
         };
         let Some(incoming) = incoming else { break };
         let origin = Crowd::origin(incoming.remote_address().ip());
-        let arrival = match quic.admit(incoming, crowd.has_room(origin)) {
-            Ok(arrival) => arrival,
-            Err(outcome) => {
-                quic.count(outcome);
-                continue;
+        let has_room = crowd.has_room(origin) && arriving.has_room(origin);
+        match quic.admit(incoming, has_room) {
+            Ok(arrival) => {
+                crowd.enter(origin);
+                arriving.enter(origin);
+                handshakes.spawn(shake_hands(quic.clone(), arrival, connections.token(), origin));
             }
-        };
-        crowd.enter(origin);
-        let (quic, counted) = (quic.clone(), connections.token());
-        tasks.spawn(async move {
-            let served = AssertUnwindSafe(quic.serve(arrival)).catch_unwind().await;
-            if served.is_err() {
-                error!("a QUIC connection ended by a fault of the server");
-                quic.shared.node.metrics.panicked();
-            }
-            drop(counted);
-            origin
-        });
+            Err(outcome) => quic.count(outcome),
+        }
     }
     // What was said last is on its way yet.
     drop(timeout(limits::CLOSE_TIMEOUT, endpoint.wait_idle()).await);
 }
 
+/// A QUIC connection whose handshake is done, and what it counts against until it ends.
+#[derive(Debug)]
+struct Arrived {
+    connection: Connection,
+    admitted: Admitted,
+    counted: TaskTrackerToken,
+}
+
+const NEVER_PANICS: &str = "a connection's task is never aborted and never panics";
+
+async fn shake_hands(
+    quic: Arc<Quic>,
+    arrival: Arrival,
+    counted: TaskTrackerToken,
+    origin: IpAddr,
+) -> (IpAddr, Option<Arrived>) {
+    let Arrival { connecting, handshake, admitted } = arrival;
+    let shaken = AssertUnwindSafe(quic.shake_hands(connecting)).catch_unwind().await;
+    let connection = quic.survived(shaken).flatten();
+    quic.count(if connection.is_some() { Outcome::Accepted } else { Outcome::Failed });
+    drop(handshake);
+    (origin, connection.map(|connection| Arrived { connection, admitted, counted }))
+}
+
+async fn serve(quic: Arc<Quic>, arrived: Arrived, origin: IpAddr) -> IpAddr {
+    let Arrived { connection, admitted: _admitted, counted: _counted } = arrived;
+    let served = AssertUnwindSafe(quic.serve(connection)).catch_unwind().await;
+    quic.survived(served);
+    origin
+}
+
 impl Quic {
+    /// What a task came to; nothing where a fault of ours ended it.
+    fn survived<T>(&self, done: thread::Result<T>) -> Option<T> {
+        if done.is_err() {
+            error!("a QUIC connection ended by a fault of the server");
+            self.shared.node.metrics.panicked();
+        }
+        done.ok()
+    }
+
     /// Whether a connection may come in; otherwise what became of it. Under load an address must prove
     /// that it can hear us (a stateless retry, one more round trip) before it costs any memory.
     fn admit(&self, incoming: Incoming, has_room: bool) -> Result<Arrival, Outcome> {
@@ -168,14 +211,10 @@ impl Quic {
         self.shared.node.metrics.quic_connection(outcome.name());
     }
 
-    async fn serve(&self, arrival: Arrival) {
-        let Arrival { connecting, handshake, admitted: _admitted } = arrival;
-        let connection = self.shake_hands(connecting).await;
-        self.count(if connection.is_some() { Outcome::Accepted } else { Outcome::Failed });
-        let Some(connection) = connection else { return };
+    async fn serve(&self, connection: Connection) {
         match protocol(&connection) {
             protocol if protocol == webtransport::PROTOCOL => {
-                webtransport::serve(&self.shared, connection, handshake, &self.stop).await;
+                webtransport::serve(&self.shared, connection, &self.stop).await;
             }
             // TLS agrees on nothing but what is offered.
             protocol => debug!(?protocol, "a protocol that nobody serves"),
@@ -216,6 +255,10 @@ struct Crowd {
 }
 
 impl Crowd {
+    fn of(most: Option<usize>) -> Self {
+        Self { most, present: HashMap::new() }
+    }
+
     fn origin(address: IpAddr) -> IpAddr {
         match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -295,7 +338,7 @@ mod tests {
 
     #[test]
     fn addresses_are_counted_each_by_itself_and_forgotten() {
-        let mut crowd = Crowd { most: Some(2), present: HashMap::new() };
+        let mut crowd = Crowd::of(Some(2));
         let origin = |text: &str| Crowd::origin(text.parse().unwrap());
         crowd.enter(origin("10.0.0.1"));
         assert!(crowd.has_room(origin("10.0.0.1")));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use quinn::Connection;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
@@ -21,12 +20,7 @@ const WEBTRANSPORT: &str = "webtransport";
 pub(super) const PROTOCOL: &[u8] = b"h3";
 
 /// Serves a client until its session ends; `stop` ends what has not become one.
-pub(super) async fn serve(
-    shared: &Arc<Shared>,
-    connection: Connection,
-    handshake: OwnedSemaphorePermit,
-    stop: &CancellationToken,
-) {
+pub(super) async fn serve(shared: &Arc<Shared>, connection: Connection, stop: &CancellationToken) {
     // In a box, so that what a request needs is gone while the session lives.
     let opened = Box::pin(async {
         match timeout(limits::HEADER_TIMEOUT, Request::read(connection)).await {
@@ -46,7 +40,6 @@ pub(super) async fn serve(
         () = stop.cancelled() => return debug!("no session in a drain"),
     };
     let Some((link, agreement, _counted)) = opened else { return };
-    drop(handshake);
     node::serve(shared.node.clone(), link, agreement).await;
 }
 

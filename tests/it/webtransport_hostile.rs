@@ -1,7 +1,11 @@
 //! Clients of WebTransport that break rules, move, or do not read: what becomes of them, and what
 //! they cost.
 
+use std::net::{Ipv4Addr, SocketAddr};
+
+use quinn::Endpoint;
 use serde_json::json;
+use tokio::net::UdpSocket;
 
 use crate::client::Client;
 use crate::node::Node;
@@ -225,23 +229,79 @@ async fn noise_leaves_no_trace() {
     assert_eq!(node.metric("nearcast_node_connection_panics").await, 0);
 }
 
+/// The first packets of clients that are never heard of again.
+struct Halves {
+    endpoint: Endpoint,
+    /// Takes what the clients send.
+    tap: UdpSocket,
+    node: SocketAddr,
+}
+
+impl Halves {
+    async fn of(node: &Node) -> Halves {
+        let tap = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let node = node.addresses["webtransport"].as_str().unwrap().parse().unwrap();
+        Halves { endpoint: Raw::endpoint(), tap, node }
+    }
+
+    /// Begins a handshake from this address.
+    async fn begin(&self, from: [u8; 4]) {
+        let target = self.tap.local_addr().unwrap();
+        let connecting = self.endpoint.connect(target, "localhost").unwrap();
+        let mut packet = [0; 1500];
+        let length = within("a packet", self.tap.recv(&mut packet)).await.unwrap();
+        let socket = UdpSocket::bind((Ipv4Addr::from(from), 0)).await.unwrap();
+        socket.send_to(&packet[..length], self.node).await.unwrap();
+        drop(connecting);
+    }
+}
+
 #[tokio::test]
 async fn addresses_must_prove_themselves_while_many_handshakes_are_under_way() {
     let node = start(&[]).await;
-    let endpoint = Raw::endpoint();
-    let mut idle = Vec::new();
+    let halves = Halves::of(&node).await;
     let retried = "nearcast_quic_connections{outcome=\"retried\"}";
-    // Each of them holds its place until it asks for a session, or for 5 s.
+    let mut begun = 0_u16;
+    // Each of them holds its place for 5 s.
     while node.metric(retried).await == 0 {
-        assert!(idle.len() < 1000, "1,000 handshakes");
+        assert!(begun < 1000, "1,000 handshakes");
         for _ in 0..16 {
-            idle.push(Raw::dial_from(endpoint.clone(), &node).await);
+            halves.begin([127, 0, 1, u8::try_from(begun / 100).unwrap()]).await;
+            begun += 1;
         }
     }
-    assert!(idle.len() > 256, "after {} handshakes", idle.len());
+    assert!(begun > 256, "after {begun} handshakes");
     // Who can hear the node comes in all the same.
     RawSession::connected(&node).await;
     assert_eq!(node.metric("nearcast_quic_connections{outcome=\"refused\"}").await, 0);
+}
+
+#[tokio::test]
+async fn one_address_has_a_share_of_the_handshakes() {
+    let node = start(&[]).await;
+    let halves = Halves::of(&node).await;
+    let refused = "nearcast_quic_connections{outcome=\"refused\"}";
+    let mut begun = 0;
+    while node.metric(refused).await == 0 {
+        assert!(begun < 1000, "1,000 handshakes");
+        for _ in 0..16 {
+            halves.begin([127, 0, 1, 1]).await;
+            begun += 1;
+        }
+    }
+    assert!(begun >= 256, "after {begun} handshakes");
+    RawSession::connected(&node).await;
+}
+
+#[tokio::test]
+async fn who_says_no_more_after_the_handshake_keeps_nobody_out() {
+    let node = start(&[]).await;
+    let mut idle = Vec::new();
+    for _ in 0..400 {
+        idle.push(Raw::dial_from(Raw::endpoint(), &node).await);
+    }
+    RawSession::connected(&node).await;
+    assert_eq!(node.metric("nearcast_quic_connections{outcome=\"retried\"}").await, 0);
 }
 
 #[tokio::test]
