@@ -2,7 +2,9 @@
 //! they cost.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use futures_util::future::join_all;
 use quinn::Endpoint;
 use serde_json::json;
 use tokio::net::UdpSocket;
@@ -99,6 +101,44 @@ async fn what_is_unknown_is_skipped() {
     assert_eq!(raw.end().await, 0x100);
 }
 
+/// A session whose request, or whose stream, comes in two parts, the second a while later.
+async fn session_in_two_parts(node: &Node, endpoint: Endpoint, at: usize) {
+    let commands = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"ping\":{}}\n";
+    let stream = [SESSION, commands.as_bytes()].concat();
+    let request = request();
+    let raw = Raw::dial_from(endpoint, node).await;
+    let _control = raw.uni(CONTROL).await;
+    let pause = || tokio::time::sleep(Duration::from_millis(3));
+    let (first, second) = request.split_at(at.min(request.len()));
+    let (mut send, mut receive) = raw.bi(first).await;
+    pause().await;
+    send.write_all(second).await.unwrap();
+    assert_eq!(status(&mut receive).await, "200", "cut at {at}");
+    let (first, second) = stream.split_at(at.saturating_sub(request.len()).max(1));
+    let (mut send, mut receive) = raw.bi(first).await;
+    pause().await;
+    send.write_all(second).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("\"id\":2") {
+        let mut some = [0; 1024];
+        let length = within("a reply", receive.read(&mut some)).await.unwrap();
+        let length = length.unwrap_or_else(|| panic!("cut at {at}: {heard}"));
+        heard.push_str(std::str::from_utf8(&some[..length]).unwrap());
+    }
+    assert!(heard.contains("\"client\""), "cut at {at}: {heard}");
+}
+
+#[tokio::test]
+async fn a_session_is_the_same_wherever_its_bytes_are_cut() {
+    let node = start(&[]).await;
+    let endpoint = Raw::endpoint();
+    let borders: Vec<usize> = (1..request().len() + 40).collect();
+    for some in borders.chunks(25) {
+        let sessions = some.iter().map(|at| session_in_two_parts(&node, endpoint.clone(), *at));
+        join_all(sessions).await;
+    }
+}
+
 #[tokio::test]
 async fn streams_that_are_reset_end_the_session() {
     let node = start(&[]).await;
@@ -138,7 +178,7 @@ async fn ten_thousand_streams_are_a_few() {
             opened.push(uni);
         }
     };
-    let patience = std::time::Duration::from_secs(1);
+    let patience = Duration::from_secs(1);
     assert!(tokio::time::timeout(patience, opening).await.is_err(), "no bound");
     assert!(opened.len() < 8, "{} streams", opened.len());
     session.say(r#"{"id":2,"ping":{}}"#).await;
