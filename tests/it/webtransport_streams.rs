@@ -177,7 +177,6 @@ async fn a_stream_that_is_stopped_ends_its_subscription_alone() {
     let (mut b_row, a_row) = (rows.pop().unwrap(), rows.pop().unwrap());
     a_row.receive.stop(7_u8.into());
     let unsubscribed = loop {
-        publish(&node, "a", json!(1)).await;
         if let Some(push) = until_now(&mut session).await.pop() {
             break push["push"].clone();
         }

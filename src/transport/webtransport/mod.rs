@@ -329,6 +329,10 @@ impl Transport for WebTransport {
             if self.phase != Phase::Open {
                 return Poll::Ready(Turn::Received(Received::Closed));
             }
+            let stopped = self.streams.as_mut().map(|streams| streams.poll_stopped(cx));
+            if let Some(Poll::Ready(row)) = stopped {
+                return Poll::Ready(Turn::Lost { row });
+            }
             if self.queued_bytes() > 0
                 && let Poll::Ready(turn) = self.poll_write_all(cx)
             {

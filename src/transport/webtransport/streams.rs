@@ -1,10 +1,13 @@
 //! Streams of their own for some rows of messages: what waits in one of them holds up no other.
 
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use quinn::{Connection, ConnectionError, SendStream, WriteError};
+use quinn::{Connection, ConnectionError, SendStream, StoppedError, VarInt, WriteError};
 
 use super::outgoing::Outgoing;
 use super::{http3, no_code, poll_some};
@@ -31,9 +34,19 @@ struct Stream {
     row: u32,
     /// `None` for a row that goes with the session's stream, as no other could be had.
     send: Option<SendStream>,
+    stopped: Option<Stopped>,
     outgoing: Outgoing,
     /// Nothing follows what is queued.
     ended: bool,
+}
+
+/// Ready when the client stops a stream, or has all of it.
+struct Stopped(Pin<Box<dyn Future<Output = Result<Option<VarInt>, StoppedError>> + Send>>);
+
+impl fmt::Debug for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopped").finish_non_exhaustive()
+    }
 }
 
 impl Streams {
@@ -58,7 +71,8 @@ impl Streams {
             self.queued_bytes += outgoing.queued_bytes();
         }
         let opened = send.is_some();
-        self.list.push(Stream { row, send, outgoing, ended: false });
+        let stopped = send.as_ref().map(|send| Stopped(Box::pin(send.stopped())));
+        self.list.push(Stream { row, send, stopped, outgoing, ended: false });
         opened
     }
 
@@ -98,6 +112,12 @@ impl Streams {
         let all = self.list.iter().enumerate();
         let (fullest, _) = all.max_by_key(|(_, stream)| stream.outgoing.queued_bytes())?;
         Some(self.give_up(fullest))
+    }
+
+    /// A row whose stream the client has stopped, which it may do while nothing is to be written.
+    pub(super) fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<u32> {
+        let stopped = self.list.iter_mut().position(|stream| stream.poll_stopped(cx).is_ready());
+        stopped.map_or(Poll::Pending, |at| Poll::Ready(self.give_up(at)))
     }
 
     /// Hands to QUIC what the windows take.
@@ -156,6 +176,13 @@ impl Stream {
             ready!(poll_some(send, &mut self.outgoing, cx))?;
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(Stopped(stopped)) = &mut self.stopped else { return Poll::Pending };
+        let is_stopped = matches!(ready!(stopped.as_mut().poll(cx)), Ok(Some(_)));
+        self.stopped = None;
+        if is_stopped { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn reset(&mut self) {
