@@ -1,14 +1,12 @@
 //! Which certificate of a server a command takes.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::base::limits;
-use crate::client::{Authorities, Fingerprint, Trust};
+use crate::client::{Authorities, AuthoritiesError, Fingerprint, Trust};
+use crate::server::{TlsFault, read_pem};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct TrustArgs {
@@ -34,16 +32,11 @@ impl TrustArgs {
 }
 
 fn read(path: PathBuf) -> Result<Authorities, String> {
-    // One byte more than is accepted tells a file at the limit from one past it.
-    let most = u64::try_from(limits::TLS_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
-    let mut text = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(most).read_to_end(&mut text))
-        .map_err(|fault| fault.to_string())?;
-    if text.len() > limits::TLS_FILE_BYTES {
-        return Err(format!("larger than {} bytes", limits::TLS_FILE_BYTES));
-    }
-    Authorities::from_pem(&text).map_err(|fault| fault.to_string())
+    let text = read_pem(&path).map_err(|fault| fault.to_string())?;
+    Authorities::from_pem(&text).map_err(|fault| match fault {
+        AuthoritiesError::Pem(fault) => TlsFault::from(fault).to_string(),
+        fault => fault.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +46,7 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::base::UnixMillis;
+    use crate::base::{UnixMillis, limits};
     use crate::server::development;
 
     #[derive(Parser)]
@@ -103,7 +96,7 @@ mod tests {
     fn refuses_what_is_no_certificate() {
         let folder = tempfile::tempdir().unwrap();
         check(folder.path(), b"", "no certificate in PEM");
-        check(folder.path(), b"-----BEGIN CERTIFICATE-----\nAAAA\n", "not PEM");
+        check(folder.path(), b"-----BEGIN CERTIFICATE-----\nAAAA\n", "cut off");
         let text = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         check(folder.path(), text, "not a certificate");
         let refused = typed(&["--ca", "/nowhere/ca.pem"]).unwrap_err();

@@ -7,7 +7,7 @@ mod tls;
 mod websocket;
 
 pub(crate) use api::{ApiClient, ApiError};
-pub(crate) use tls::{Authorities, Fingerprint, HandshakeFault, Trust};
+pub(crate) use tls::{Authorities, AuthoritiesError, Fingerprint, HandshakeFault, Trust};
 pub(crate) use websocket::{CallError, Client, ConnectError, Target};
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::transport::Origins;
 
 pub(crate) use options::{ApiOptions, ServerOptions, TlsFiles};
 pub(crate) use pages::Pages;
-pub(crate) use tls::{Development, TlsError, TlsFault, development, examine};
+pub(crate) use tls::{Development, TlsError, TlsFault, development, examine, read_pem};
 
 use admission::Admission;
 use front::Front;

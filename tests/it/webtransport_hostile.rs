@@ -101,22 +101,23 @@ async fn what_is_unknown_is_skipped() {
     assert_eq!(raw.end().await, 0x100);
 }
 
-/// A session whose request, or whose stream, comes in two parts, the second a while later.
+/// A session whose request, or whose stream, comes in two parts, each in packets of its own.
 async fn session_in_two_parts(node: &Node, endpoint: Endpoint, at: usize) {
     let commands = "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"ping\":{}}\n";
     let stream = [SESSION, commands.as_bytes()].concat();
     let request = request();
     let raw = Raw::dial_from(endpoint, node).await;
     let _control = raw.uni(CONTROL).await;
-    let pause = || tokio::time::sleep(Duration::from_millis(3));
+    raw.has_sent(1).await;
     let (first, second) = request.split_at(at.min(request.len()));
     let (mut send, mut receive) = raw.bi(first).await;
-    pause().await;
+    raw.has_sent(2).await;
     send.write_all(second).await.unwrap();
     assert_eq!(status(&mut receive).await, "200", "cut at {at}");
     let (first, second) = stream.split_at(at.saturating_sub(request.len()).max(1));
+    let sent = raw.sent();
     let (mut send, mut receive) = raw.bi(first).await;
-    pause().await;
+    raw.has_sent(sent + 1).await;
     send.write_all(second).await.unwrap();
     let mut heard = String::new();
     while !heard.contains("\"id\":2") {

@@ -88,6 +88,21 @@ impl Raw {
         (send, receive)
     }
 
+    /// Pieces of streams that have left.
+    pub(crate) fn sent(&self) -> u64 {
+        self.connection.stats().frame_tx.stream
+    }
+
+    /// Waits until so many have, so that what follows goes in other packets.
+    pub(crate) async fn has_sent(&self, pieces: u64) {
+        let leaving = async {
+            while self.sent() < pieces {
+                tokio::task::yield_now().await;
+            }
+        };
+        within("a packet", leaving).await;
+    }
+
     /// The code of HTTP/3 with which the server ends the connection.
     pub(crate) async fn end(&self) -> u64 {
         match within("the end", self.connection.closed()).await {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use ring::digest::{Context, SHA256};
@@ -102,14 +103,19 @@ fn is_encrypted(text: &[u8]) -> bool {
 }
 
 fn read(files: &TlsFiles, part: Part) -> Result<Vec<u8>, TlsError> {
+    read_pem(part.path(files)).map_err(|fault| part.error(files, fault))
+}
+
+/// The text of a file of certificates or a key.
+pub(crate) fn read_pem(path: &Path) -> Result<Vec<u8>, TlsFault> {
     // One byte more than is accepted tells a file at the limit from one past it.
     let limit = u64::try_from(limits::TLS_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     let mut bytes = Vec::new();
-    File::open(part.path(files))
+    File::open(path)
         .and_then(|file| file.take(limit).read_to_end(&mut bytes))
-        .map_err(|error| part.error(files, TlsFault::Unreadable(error)))?;
+        .map_err(TlsFault::Unreadable)?;
     if bytes.len() > limits::TLS_FILE_BYTES {
-        return Err(part.error(files, TlsFault::TooLarge(limits::TLS_FILE_BYTES)));
+        return Err(TlsFault::TooLarge(limits::TLS_FILE_BYTES));
     }
     Ok(bytes)
 }

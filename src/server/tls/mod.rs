@@ -27,7 +27,7 @@ use crate::telemetry::Metrics;
 pub(crate) use development::{Development, development};
 use expiry::Expiry;
 pub(crate) use fault::{TlsError, TlsFault};
-pub(crate) use files::examine;
+pub(crate) use files::{examine, read_pem};
 use pair::Pair;
 
 pub(super) use files::follow;
