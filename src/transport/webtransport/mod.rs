@@ -38,7 +38,7 @@ pub(crate) use http3::control_stream;
 use http3::{CLOSE, DATA, HEADERS, Records};
 use incoming::{Incoming, Violation};
 use outgoing::Outgoing;
-use streams::{Streams, Wrote};
+use streams::Streams;
 
 /// One session, on a QUIC connection of its own; with it the connection ends.
 #[derive(Debug)]
@@ -235,8 +235,7 @@ impl WebTransport {
         Poll::Ready(Ok(()))
     }
 
-    /// Hands what is queued for all streams to QUIC. Ready when one has nothing left, and when one was
-    /// lost.
+    /// Hands what is queued for all streams to QUIC. Ready when one has nothing left.
     fn poll_write_all(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         let waited = self.outgoing.queued_bytes();
         if let Poll::Ready(Err(fault)) = self.poll_write(cx) {
@@ -245,10 +244,7 @@ impl WebTransport {
             return Poll::Ready(Turn::Received(Received::Closed));
         }
         match self.streams.as_mut().map(|streams| streams.poll_write(cx)) {
-            Some(Poll::Ready(Ok(Wrote::Stopped { row }))) => {
-                return Poll::Ready(Turn::Lost { row });
-            }
-            Some(Poll::Ready(Ok(Wrote::Whole))) => return Poll::Ready(Turn::Flushed),
+            Some(Poll::Ready(Ok(()))) => return Poll::Ready(Turn::Flushed),
             Some(Poll::Ready(Err(_))) => {
                 self.phase = Phase::Gone;
                 return Poll::Ready(Turn::Received(Received::Closed));
@@ -266,9 +262,8 @@ impl WebTransport {
             return Poll::Ready(());
         }
         while self.queued_bytes() > 0 {
-            match ready!(self.poll_write_all(cx)) {
-                Turn::Received(_) => break,
-                Turn::Flushed | Turn::Lost { .. } => {}
+            if let Turn::Received(_) = ready!(self.poll_write_all(cx)) {
+                break;
             }
         }
         Poll::Ready(())

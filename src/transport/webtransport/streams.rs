@@ -20,15 +20,6 @@ pub(super) struct Streams {
     queued_bytes: usize,
 }
 
-/// What came of writing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wrote {
-    /// All that waited in one of them.
-    Whole,
-    /// Nothing more in this row: its client has stopped the stream.
-    Stopped { row: u32 },
-}
-
 #[derive(Debug)]
 struct Stream {
     row: u32,
@@ -55,25 +46,28 @@ impl Streams {
         if let Some(stream) = self.list.iter().find(|stream| stream.row == row) {
             return stream.send.is_some();
         }
-        let taken = |list: &[Stream]| list.iter().filter(|stream| stream.send.is_some()).count();
-        if taken(&self.list) >= limits::STREAMS
+        if self.count() >= limits::STREAMS
             && let Some(ended) = self.list.iter().position(|stream| stream.ended)
         {
             // Its subscription is over, and its client takes its time.
             self.give_up(ended);
         }
-        let free = taken(&self.list) < limits::STREAMS;
-        let send =
-            free.then(|| connection.open_uni().now_or_never()).flatten().and_then(Result::ok);
-        let mut outgoing = Outgoing::default();
-        if send.is_some() {
-            outgoing.raw(&http3::stream_head(session));
-            self.queued_bytes += outgoing.queued_bytes();
+        let has_room = self.count() < limits::STREAMS;
+        let opened = has_room.then(|| connection.open_uni().now_or_never()).flatten();
+        let mut stream = Stream::of(row);
+        if let Some(Ok(send)) = opened {
+            stream.outgoing.raw(&http3::stream_head(session));
+            stream.stopped = Some(Stopped(Box::pin(send.stopped())));
+            stream.send = Some(send);
         }
-        let opened = send.is_some();
-        let stopped = send.as_ref().map(|send| Stopped(Box::pin(send.stopped())));
-        self.list.push(Stream { row, send, stopped, outgoing, ended: false });
-        opened
+        self.queued_bytes += stream.outgoing.queued_bytes();
+        let is_open = stream.send.is_some();
+        self.list.push(stream);
+        is_open
+    }
+
+    fn count(&self) -> usize {
+        self.list.iter().filter(|stream| stream.send.is_some()).count()
     }
 
     /// Queues a message on the stream of a row that has one.
@@ -120,35 +114,21 @@ impl Streams {
         stopped.map_or(Poll::Pending, |at| Poll::Ready(self.give_up(at)))
     }
 
-    /// Hands to QUIC what the windows take.
-    pub(super) fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Wrote, ConnectionError>> {
+    /// Hands to QUIC what the windows take. Ready when one of them has nothing left.
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let (mut at, mut is_one_whole) = (0, false);
         while let Some(stream) = self.list.get_mut(at) {
             let before = stream.outgoing.queued_bytes();
-            let written = stream.poll_write(cx);
+            let written = stream.poll_write(cx)?;
             self.queued_bytes -= before - stream.outgoing.queued_bytes();
-            match written {
-                Poll::Ready(Ok(())) => {
-                    is_one_whole |= before > 0;
-                    if stream.ended {
-                        self.list.swap_remove(at).finish();
-                    } else {
-                        at += 1;
-                    }
-                }
-                Poll::Pending => at += 1,
-                Poll::Ready(Err(WriteError::ConnectionLost(fault))) => {
-                    return Poll::Ready(Err(fault));
-                }
-                Poll::Ready(Err(_)) => {
-                    return Poll::Ready(Ok(Wrote::Stopped { row: self.give_up(at) }));
-                }
+            is_one_whole |= before > 0 && written.is_ready();
+            if stream.ended && written.is_ready() {
+                self.list.swap_remove(at).finish();
+            } else {
+                at += 1;
             }
         }
-        if is_one_whole { Poll::Ready(Ok(Wrote::Whole)) } else { Poll::Pending }
+        if is_one_whole { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
     /// Gives up whatever still waits.
@@ -170,10 +150,20 @@ impl Streams {
 }
 
 impl Stream {
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), WriteError>> {
+    /// A row without a stream.
+    fn of(row: u32) -> Self {
+        Self { row, send: None, stopped: None, outgoing: Outgoing::default(), ended: false }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let Some(send) = &mut self.send else { return Poll::Ready(Ok(())) };
         while !self.outgoing.is_empty() {
-            ready!(poll_some(send, &mut self.outgoing, cx))?;
+            match ready!(poll_some(send, &mut self.outgoing, cx)) {
+                Ok(()) => {}
+                Err(WriteError::ConnectionLost(fault)) => return Poll::Ready(Err(fault)),
+                // The client has stopped it, as [`Streams::poll_stopped`] tells.
+                Err(_) => drop(self.outgoing.discard()),
+            }
         }
         Poll::Ready(Ok(()))
     }
