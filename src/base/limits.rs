@@ -136,7 +136,7 @@ pub(crate) const QUIC_SOCKET_BYTES: usize = 4 << 20;
 pub(crate) const QUIC_HANDSHAKES: usize = 1024;
 /// Of those, how many are kept for addresses that have proved to be the client's.
 pub(crate) const QUIC_HANDSHAKES_VALIDATED: usize = 768;
-/// How many one address may have.
+/// How many one address may have that has proved to be the client's.
 pub(crate) const QUIC_HANDSHAKES_ADDRESS: usize = 256;
 /// Bytes kept of a QUIC connection before it is let in.
 pub(crate) const QUIC_INCOMING_BYTES: u64 = 16 << 10;

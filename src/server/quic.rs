@@ -45,6 +45,8 @@ pub(super) struct Quic {
 #[derive(Debug)]
 struct Arrival {
     connecting: Connecting,
+    /// The client's address is its own.
+    proven: bool,
     handshake: OwnedSemaphorePermit,
     admitted: Admitted,
 }
@@ -110,8 +112,10 @@ pub(super) async fn run(
         let incoming = tokio::select! {
             () = stop.cancelled(), if handshakes.is_empty() && sessions.is_empty() => break,
             Some(shaken) = handshakes.join_next() => {
-                let (origin, arrived) = shaken.expect(NEVER_PANICS);
-                arriving.leave(origin);
+                let Shaken { origin, proven, arrived } = shaken.expect(NEVER_PANICS);
+                if proven {
+                    arriving.leave(origin);
+                }
                 match arrived {
                     Some(arrived) => drop(sessions.spawn(serve(quic.clone(), arrived, origin))),
                     None => crowd.leave(origin),
@@ -126,11 +130,12 @@ pub(super) async fn run(
         };
         let Some(incoming) = incoming else { break };
         let origin = Crowd::origin(incoming.remote_address().ip());
-        let has_room = crowd.has_room(origin) && arriving.has_room(origin);
-        match quic.admit(incoming, has_room) {
+        match quic.admit(incoming, (&crowd, &arriving)) {
             Ok(arrival) => {
                 crowd.enter(origin);
-                arriving.enter(origin);
+                if arrival.proven {
+                    arriving.enter(origin);
+                }
                 handshakes.spawn(shake_hands(quic.clone(), arrival, connections.token(), origin));
             }
             Err(outcome) => quic.count(outcome),
@@ -148,6 +153,14 @@ struct Arrived {
     counted: TaskTrackerToken,
 }
 
+/// What became of a handshake.
+#[derive(Debug)]
+struct Shaken {
+    origin: IpAddr,
+    proven: bool,
+    arrived: Option<Arrived>,
+}
+
 const NEVER_PANICS: &str = "a connection's task is never aborted and never panics";
 
 async fn shake_hands(
@@ -155,13 +168,14 @@ async fn shake_hands(
     arrival: Arrival,
     counted: TaskTrackerToken,
     origin: IpAddr,
-) -> (IpAddr, Option<Arrived>) {
-    let Arrival { connecting, handshake, admitted } = arrival;
+) -> Shaken {
+    let Arrival { connecting, proven, handshake, admitted } = arrival;
     let shaken = AssertUnwindSafe(quic.shake_hands(connecting)).catch_unwind().await;
     let connection = quic.survived(shaken).flatten();
     quic.count(if connection.is_some() { Outcome::Accepted } else { Outcome::Failed });
     drop(handshake);
-    (origin, connection.map(|connection| Arrived { connection, admitted, counted }))
+    let arrived = connection.map(|connection| Arrived { connection, admitted, counted });
+    Shaken { origin, proven, arrived }
 }
 
 async fn serve(quic: Arc<Quic>, arrived: Arrived, origin: IpAddr) -> IpAddr {
@@ -183,28 +197,53 @@ impl Quic {
 
     /// Whether a connection may come in; otherwise what became of it. Under load an address must prove
     /// that it can hear us (a stateless retry, one more round trip) before it costs any memory.
-    fn admit(&self, incoming: Incoming, has_room: bool) -> Result<Arrival, Outcome> {
+    fn admit(&self, incoming: Incoming, crowds: (&Crowd, &Crowd)) -> Result<Arrival, Outcome> {
         let busy = self.handshakes.available_permits() < limits::QUIC_HANDSHAKES_VALIDATED;
-        if busy && incoming.may_retry() && !incoming.remote_address_validated() {
+        let proven = incoming.remote_address_validated();
+        if busy && incoming.may_retry() && !proven {
             let retried = incoming.retry().is_ok();
             debug_assert!(retried, "it may be retried");
             return Err(Outcome::Retried);
         }
-        let now = self.shared.node.clock.moment();
-        let has_room = has_room && !self.stop.is_cancelled();
-        let (Ok(handshake), Ok(admitted), true) =
-            (self.handshakes.clone().try_acquire_owned(), self.admission.admit(now), has_room)
-        else {
-            incoming.refuse();
-            return Err(Outcome::Refused);
+        let peer = incoming.remote_address();
+        let (handshake, admitted) = match self.places(Crowd::origin(peer.ip()), proven, crowds) {
+            Ok(places) => places,
+            Err(why) => {
+                debug!(%peer, why, "QUIC connection refused");
+                incoming.refuse();
+                return Err(Outcome::Refused);
+            }
         };
         match incoming.accept() {
-            Ok(connecting) => Ok(Arrival { connecting, handshake, admitted }),
+            Ok(connecting) => Ok(Arrival { connecting, proven, handshake, admitted }),
             Err(fault) => {
                 debug!(%fault, "no QUIC connection");
                 Err(Outcome::Failed)
             }
         }
+    }
+
+    /// What a connection from there counts against; otherwise what has no room for it. An address
+    /// has a share of the handshakes from when it is proven: before, anybody may write it.
+    fn places(
+        &self,
+        origin: IpAddr,
+        proven: bool,
+        (crowd, arriving): (&Crowd, &Crowd),
+    ) -> Result<(OwnedSemaphorePermit, Admitted), &'static str> {
+        if self.stop.is_cancelled() {
+            return Err("shutting down");
+        }
+        if !crowd.has_room(origin) {
+            return Err("webtransport.address_limit");
+        }
+        if proven && !arriving.has_room(origin) {
+            return Err("handshakes of this address");
+        }
+        let handshake = self.handshakes.clone().try_acquire_owned();
+        let handshake = handshake.map_err(|_none_left| "handshakes")?;
+        let admitted = self.admission.admit(self.shared.node.clock.moment());
+        Ok((handshake, admitted.map_err(|_turned| "webtransport.connection_limit")?))
     }
 
     fn count(&self, outcome: Outcome) {
