@@ -1,6 +1,6 @@
 //! A client of WebTransport that does what a proper one would not: over quinn, frame by frame.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicClientConfig;
@@ -53,6 +53,15 @@ impl Raw {
         endpoint(tls, transport)
     }
 
+    /// Offers these protocols (ALPN).
+    pub(crate) fn endpoint_speaking(protocols: &[Vec<u8>]) -> Endpoint {
+        let mut tls = tls_config(RootCertStore::empty());
+        tls.alpn_protocols = protocols.to_vec();
+        let takes_all = Arc::new(Trusting(tls.crypto_provider().clone()));
+        tls.dangerous().set_certificate_verifier(takes_all);
+        endpoint(tls, TransportConfig::default())
+    }
+
     /// Looks at certificates, and trusts those that this one has signed.
     pub(crate) fn endpoint_trusting(certificate: &CertificateDer<'static>) -> Endpoint {
         let mut roots = RootCertStore::empty();
@@ -72,8 +81,17 @@ impl Raw {
         name: &str,
     ) -> Result<Connection, ConnectionError> {
         let address = node.addresses["webtransport"].as_str().unwrap().parse().unwrap();
-        let connecting = endpoint.connect(address, name).unwrap();
-        within("a QUIC connection", connecting).await
+        within("a QUIC connection", endpoint.connect(address, name).unwrap()).await
+    }
+
+    /// To a node behind something else.
+    pub(crate) async fn dial_to(
+        endpoint: Endpoint,
+        address: SocketAddr,
+    ) -> Result<Raw, ConnectionError> {
+        let connecting = endpoint.connect(address, "localhost").unwrap();
+        let connection = within("a QUIC connection", connecting).await?;
+        Ok(Raw { endpoint, connection })
     }
 
     pub(crate) async fn uni(&self, bytes: &[u8]) -> SendStream {
