@@ -110,6 +110,10 @@ const hears = (name, text) =>
 const here = () => tab.evaluate(() => window.transports.walk.place());
 const there = () => tab.evaluate(() => window.transports.walk.opposite());
 
+async function metrics() {
+  return (await fetch(`http://${server.admin}/metrics`)).text();
+}
+
 async function happens(place, text) {
   await server.publish("events:city", { ...place, text });
 }
@@ -158,6 +162,13 @@ test("datagrams move the area that follows the session, while events arrive", bo
     assert.equal(await heard("websocket", `far ${turn}`), 0);
   }
   await tab.waitForFunction((count) => window.transports.panels.webtransport.datagrams > count, before.datagrams + 20);
+  // Ten a second, and none of them lost or late here.
+  const [from, since] = [(await panel("webtransport")).datagrams, performance.now()];
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const rate = ((await panel("webtransport")).datagrams - from) / ((performance.now() - since) / 1000);
+  assert.ok(rate > 7 && rate < 11, `${rate} datagrams a second`);
+  const dropped = (await metrics()).match(/^nearcast_geo_datagrams_dropped\{.*\} [1-9]/gm);
+  assert.equal(dropped, null);
   await tab.screenshot({ path: `${screenshots}transports.png` });
   assert.ok((await panel("webtransport")).deliveries > before.deliveries);
   assert.equal((await panel("websocket")).datagrams, 0);
@@ -166,10 +177,7 @@ test("datagrams move the area that follows the session, while events arrive", bo
 
 test("a session goes on when its network gives it another port", bounded, async () => {
   const { clientId } = await panel("webtransport");
-  const migrations = async () => {
-    const metrics = await (await fetch(`http://${server.admin}/metrics`)).text();
-    return Number(metrics.match(/^nearcast_quic_migrations (\d+)/m)[1]);
-  };
+  const migrations = async () => Number((await metrics()).match(/^nearcast_quic_migrations (\d+)/m)[1]);
   const before = await migrations();
   network.rebind();
   for (let turn = 0; turn < 5; turn += 1) {

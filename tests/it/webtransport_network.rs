@@ -195,6 +195,21 @@ async fn hundreds_are_told_all_and_objects_never_go_back_over_a_bad_network() {
     }
 }
 
+/// A client whose QUIC would give a silent connection up after 30 s, on which nobody pings.
+#[tokio::test]
+async fn a_silent_session_is_kept_alive() {
+    let node = crate::webtransport::start(&[("client.ping_interval", "300s")]).await;
+    let mut transport = TransportConfig::default();
+    transport.max_idle_timeout(Some(Duration::from_secs(30).try_into().unwrap()));
+    let endpoint = Raw::endpoint_with(transport);
+    let mut session = RawSession::connected_from(endpoint, &node).await;
+    let patience = Duration::from_secs(32);
+    let lost = tokio::time::timeout(patience, session.raw.connection.closed()).await;
+    assert!(lost.is_err(), "{lost:?}");
+    session.say(r#"{"id":2,"ping":{}}"#).await;
+    assert!(session.hear().await.contains("\"id\":2"));
+}
+
 /// A client that is gone without a word, whose QUIC would be patient for a second.
 #[tokio::test]
 async fn who_vanishes_is_given_up_when_its_patience_ends() {

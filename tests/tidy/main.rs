@@ -265,6 +265,16 @@ fn tests_assert() {
     assert_tidy(&asserts::idle_tests(&SOURCES));
 }
 
+/// Two would have two ideas of what is safe, and rustls panics where it has to choose.
+#[test]
+fn there_is_one_crypto_provider() {
+    let lock = include_str!("../../Cargo.lock");
+    assert!(lock.contains("name = \"ring\""));
+    for other in ["aws-lc-rs", "aws-lc-sys", "rustls-openssl", "native-tls"] {
+        assert!(!lock.contains(&format!("name = \"{other}\"")), "{other} is in the tree");
+    }
+}
+
 #[test]
 fn shared_locks_are_decided() {
     assert_tidy(&locks::undecided(&SOURCES, LOCKS, &TEXTS));
