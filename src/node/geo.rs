@@ -41,7 +41,7 @@ impl Node {
     }
 
     /// Names of the zones that contain a place.
-    pub(super) async fn zones_at(&self, at: Point) -> Vec<Arc<str>> {
+    pub(crate) async fn zones_at(&self, at: Point) -> Vec<Arc<str>> {
         self.zones.all().await.at(&at)
     }
 

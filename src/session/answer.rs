@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::action::{Actions, Answer};
-use super::geo::Call;
+use super::geo::{Call, zone_names};
 use super::{Phase, Session, wire};
 use crate::base::{Now, SubId, limits};
 use crate::protocol::{
@@ -133,8 +133,7 @@ impl Session {
                 self.answer_objects(id, found, actions);
             }
             (Expected::Call { id, call: Call::Zones }, Answer::Zones(names)) => {
-                let zones = serde_json::json!({ "zones": names }).to_string();
-                self.answer_call(id, zones.into(), actions);
+                self.answer_call(id, zone_names(&names).to_string().into(), actions);
             }
             (Expected::Call { id, call: Call::Done }, Answer::Done) => {
                 self.answer_call(id, Bytes::from_static(b"{}"), actions);

@@ -43,7 +43,7 @@ use crate::protocol::{
 };
 
 pub(crate) use action::{Actions, Answer, AreaOwner, Note, Recall, Request};
-pub(crate) use geo::{Dropped, error_of, object_list};
+pub(crate) use geo::{Dropped, error_of, object_list, zone_names};
 pub(crate) use options::{PersonalChannel, SessionOptions};
 
 use answer::Expected;

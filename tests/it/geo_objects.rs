@@ -6,12 +6,12 @@ use crate::client::Client;
 use crate::geo_events::{call, near, publish, refused, start, view};
 use crate::node::{Node, token};
 
-async fn set(node: &Node, channel: &str, key: &str, lat: f64, lng: f64) {
+pub(crate) async fn set(node: &Node, channel: &str, key: &str, lat: f64, lng: f64) {
     let fix = json!({"channel": channel, "key": key, "lat": lat, "lng": lng});
     node.api("geo_set", &fix).await;
 }
 
-fn keys(objects: &Value) -> Vec<String> {
+pub(crate) fn keys(objects: &Value) -> Vec<String> {
     let list = objects.as_array().unwrap_or_else(|| panic!("no objects: {objects}"));
     list.iter().map(|one| one["key"].as_str().unwrap().to_owned()).collect()
 }
@@ -477,26 +477,6 @@ async fn a_fence_of_the_server_tells_a_channel() {
     node.api("fence_remove", &json!({"channel": "drivers:city", "name": "depot"})).await;
     let list = node.api("fence_list", &json!({"channel": "drivers:city"})).await;
     assert_eq!(list["fences"], json!([]));
-}
-
-#[tokio::test]
-async fn a_zone_that_changes_over_still_objects_gives_enter_and_exit() {
-    let node = start().await;
-    set(&node, "drivers:city", "a", 52.0, 13.0).await;
-    node.api("zone_set", &json!({"name": "centre", "area": near(52.0, 13.0, 500.0)})).await;
-    let mut client = Client::connect(&node).await;
-    let joined = view(&mut client, "drivers:city@zone:centre", Value::Null).await;
-    assert_eq!(keys(&joined["data"]["objects"]), ["a"]);
-    let at = json!({"lat": 52.0, "lng": 13.0});
-    let zones = call(&mut client, "geo.zones", at).await["zones"].clone();
-    assert_eq!([&zones[0], &zones[1]], ["centre", "countries/DE"]);
-    node.api("zone_set", &json!({"name": "centre", "area": near(53.0, 13.0, 500.0)})).await;
-    let told = client.publication().await;
-    assert_eq!([&told["event"], &told["reason"]], ["exit", "area_changed"]);
-    node.api("zone_set", &json!({"name": "centre", "area": near(52.0, 13.0, 500.0)})).await;
-    assert_eq!(client.publication().await["event"], "enter");
-    node.api("zone_remove", &json!({"name": "centre"})).await;
-    assert_eq!(client.publication().await["event"], "exit");
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ mod geo_bounds;
 mod geo_events;
 mod geo_load;
 mod geo_objects;
+mod geo_zones;
 mod handshake;
 mod http;
 mod life;

@@ -89,8 +89,7 @@ impl<'a> Fields<'a> {
 
     /// A member that is `{"lat":…,"lng":…}` and nothing else.
     pub(crate) fn need_point(&self, name: &str) -> Result<Point, GeoError> {
-        let point = Self::of(self.need(name)?, &["lat", "lng"]);
-        point.and_then(|point| point.point("lat", "lng")).map_err(|fault| fault.within(name))
+        point(self.need(name)?).map_err(|fault| fault.within(name))
     }
 
     /// The place in two members of this object.
@@ -102,6 +101,11 @@ impl<'a> Fields<'a> {
             GeoError::new(name, fault)
         })
     }
+}
+
+/// `{"lat":…,"lng":…}` and nothing else.
+pub(crate) fn point(value: &Value) -> Result<Point, GeoError> {
+    Fields::of(value, &["lat", "lng"])?.point("lat", "lng")
 }
 
 pub(super) fn number(value: &Value) -> Result<f64, GeoError> {

@@ -12,7 +12,7 @@ mod text;
 mod view;
 
 pub(crate) use area::{APPROACH, AreaLimits, AreaSpec, nearest};
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, point};
 pub(crate) use fix::FixSpec;
 pub(crate) use geojson::{features, geometry};
 pub(crate) use out::Shown;

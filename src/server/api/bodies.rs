@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::channel::{Overrides, Since};
-use crate::geo::json::{self, Fields};
+use crate::geo::json;
 use crate::geo::{GeoError, Place};
 use crate::node::Reach;
 use crate::protocol::{ClientError, ClientInfo, ErrorCode, Publication};
@@ -174,9 +174,7 @@ impl Publish {
             &json::parse(place.get().as_bytes()).map_err(|fault| bad(fault.within("place")))?;
         let read = match place.get("type") {
             Some(_) => json::geometry(place).map(json::place_in),
-            None => Fields::of(place, &["lat", "lng"])
-                .and_then(|fields| fields.point("lat", "lng"))
-                .map(|at| Place { at, shape: None }),
+            None => json::point(place).map(|at| Place { at, shape: None }),
         };
         read.map(Some).map_err(|fault| bad(fault.within("place")))
     }

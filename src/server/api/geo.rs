@@ -13,7 +13,7 @@ use crate::geo::json::{self, AreaLimits, AreaSpec, Fields, FixSpec};
 use crate::geo::{Area, GeoError, Transition};
 use crate::node::Node;
 use crate::protocol::{ClientError, ErrorCode, FilterNode};
-use crate::session::{object_list, wire};
+use crate::session::{object_list, wire, zone_names};
 
 /// Carries out one method; `None` where there is none of this name.
 pub(super) async fn call(node: &Node, method: &str, body: &[u8]) -> Option<Outcome> {
@@ -23,6 +23,7 @@ pub(super) async fn call(node: &Node, method: &str, body: &[u8]) -> Option<Outco
         "geo_nearby" => nearby(node, body).await,
         "geo_nearest" => nearest(node, body).await,
         "geo_count" => count(node, body).await,
+        "geo_zones" => zones_at(node, body).await,
         "fence_set" => set_fence(node, body).await,
         "fence_list" => list_fences(node, body).await,
         "fence_remove" => remove_fence(node, body).await,
@@ -77,6 +78,11 @@ async fn count(node: &Node, body: &[u8]) -> Outcome {
     let area = area(node, &fields)?;
     let count = node.count_objects(text(&fields, "channel")?, area).await?;
     raw(&json!({ "count": count }))
+}
+
+async fn zones_at(node: &Node, body: &[u8]) -> Outcome {
+    let at = json::parse(body).and_then(|value| json::point(&value)).map_err(bad)?;
+    raw(&zone_names(&node.zones_at(at).await))
 }
 
 // === Fences ===
@@ -187,8 +193,8 @@ async fn set_zone(node: &Node, body: &[u8]) -> Outcome {
 
 async fn list_zones(node: &Node) -> Outcome {
     let zones = node.zones().await;
-    let names: Vec<&str> = zones.own().map(|(name, _)| &**name).collect();
-    raw(&json!({ "zones": names }))
+    let names: Vec<_> = zones.own().map(|(name, _)| name.clone()).collect();
+    raw(&zone_names(&names))
 }
 
 async fn remove_zone(node: &Node, body: &[u8]) -> Outcome {

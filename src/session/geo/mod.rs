@@ -14,6 +14,7 @@ pub(crate) use datagram::Dropped;
 pub(super) use objects::map_page;
 pub(crate) use objects::{error_of, object_list};
 pub(super) use rpc::Call;
+pub(crate) use rpc::zone_names;
 pub(super) use subscribe::{Named, Sight};
 pub(super) use viewing::Viewing;
 

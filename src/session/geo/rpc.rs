@@ -190,7 +190,7 @@ impl Session {
     }
 
     fn zones(&mut self, id: u32, data: &Bytes, actions: &mut Actions) -> Result<(), Failure> {
-        let at = Fields::of(&read(data)?, &["lat", "lng"])?.point("lat", "lng")?;
+        let at = json::point(&read(data)?)?;
         let expected = Expected::Call { id, call: Call::Zones };
         self.request(Request::ZonesAt { at }, expected, actions);
         Ok(())
@@ -218,6 +218,11 @@ impl Session {
         }
         Ok((named, options))
     }
+}
+
+/// `{"zones":[...]}`.
+pub(crate) fn zone_names(names: &[Arc<str>]) -> Value {
+    serde_json::json!({ "zones": names })
 }
 
 fn no_geography() -> Failure {
