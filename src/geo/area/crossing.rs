@@ -127,7 +127,7 @@ impl Pair<'_> {
             Contact::None => true,
             Contact::Touching => !same_ring || neighbours || again,
             Contact::Overlapping => again,
-            Contact::Crossing => false,
+            Contact::Crossing => again && apart == one.count - 1 && self.joins(theirs > at),
         };
         if allowed {
             return Ok(());
@@ -137,6 +137,15 @@ impl Pair<'_> {
         let path = format!("[{}][{last}]", other.ring);
         let what = if same_ring { "the ring crosses or touches itself" } else { "rings cross" };
         Err(GeoError::new(path, what))
+    }
+
+    /// Whether the turn lays the ring's last edge before its first one, in the other chain or not:
+    /// they share a corner, and rounding could have them cross there.
+    fn joins(&self, other_is_last: bool) -> bool {
+        let corners = self.one.of.corners();
+        let round = corners[corners.len() - 1].x - corners[0].x;
+        let turn = if other_is_last { -self.turn } else { self.turn };
+        (round - turn).abs() < 1.0
     }
 }
 

@@ -391,3 +391,31 @@ fn the_place_that_stands_for_a_shape_is_in_it() {
     let square = polygon(&[&[(0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (0.0, 2.0)]]).unwrap();
     assert_eq!(square.center().unwrap(), point(1.0, 2.0), "the middle, where that is inside");
 }
+
+/// A turn that is added to a longitude and taken off again may leave other last digits: the ring's
+/// first and last edge, which share a corner, seem to cross there.
+#[test]
+fn a_ring_round_a_pole_may_begin_at_any_of_its_vertices() {
+    let vertices = [
+        (11.08146543961446, 61.2),
+        (71.25047828703889, 66.7),
+        (88.0324408804924, 86.1),
+        (135.6588726755978, 83.1),
+        (-149.5036582542614, 69.9),
+        (-81.02056704436244, 77.3),
+        (-7.961540350415291, 79.4),
+    ];
+    for south in [1.0, -1.0] {
+        let mut ring = ring(&vertices.map(|(lng, lat)| (lng, lat * south)));
+        for _ in 0..2 {
+            for start in 0..ring.len() {
+                ring.rotate_left(1);
+                let area = Area::polygons(&[vec![ring.clone()]]);
+                let area = area.unwrap_or_else(|fault| panic!("from {start}: {fault}"));
+                assert!(area.contains(&point(89.0 * south, 11.1)));
+                assert!(!area.contains(&point(60.0 * south, 11.1)));
+            }
+            ring.reverse();
+        }
+    }
+}
