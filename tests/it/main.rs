@@ -20,6 +20,7 @@ mod flood;
 mod frames;
 mod geo_bounds;
 mod geo_events;
+mod geo_fixes;
 mod geo_load;
 mod geo_objects;
 mod geo_zones;

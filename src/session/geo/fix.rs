@@ -56,6 +56,13 @@ impl Session {
         let at = spec.point;
         self.check_place(&at)?;
         let time = spec.time_ms.map(|time| device_time(UnixMillis(time), now));
+        let last = self.whereabouts.as_ref().and_then(|known| known.position_time);
+        let is_late = time.zip(last).is_some_and(|(time, last)| time <= last);
+        let followers = if is_late { Vec::new() } else { self.slow_followers() };
+        // Refused by one, it leaves no trace in any.
+        for (channel, options) in &followers {
+            self.may_travel((channel, Way::Me), options, at, now)?;
+        }
         let fix = match spec.channel.take() {
             None if spec.key.is_some() => {
                 return Err(GeoError::new("key", "only with channel").into());
@@ -68,30 +75,26 @@ impl Session {
                 Some((named.base, fix, options))
             }
         };
-        let known = self.whereabouts_mut();
-        if time.zip(known.position_time).is_some_and(|(time, last)| time <= last) {
+        if is_late {
             return Ok(Request::Locate { subs: Vec::new(), fix });
         }
-        self.check_follower_travel(at, now)?;
+        for (channel, _) in followers {
+            self.note_center((channel, Way::Me), at, now);
+        }
         let known = self.whereabouts_mut();
         known.position = Some(at);
         known.position_time = time;
         Ok(Request::Locate { subs: self.located(at), fix })
     }
 
-    /// Whether the areas that follow the session travel no faster than they may.
-    fn check_follower_travel(&mut self, at: Point, now: Now) -> Result<(), Failure> {
-        let followers: Vec<(Channel, Arc<GeoOptions>)> = self
-            .subscriptions
+    /// Channels that limit how fast the areas in them that follow the session may travel.
+    fn slow_followers(&self) -> Vec<(Channel, Arc<GeoOptions>)> {
+        self.subscriptions
             .iter()
             .filter_map(|one| one.viewing.as_ref())
             .filter(|viewing| viewing.follows_me() && viewing.options.query_speed_max.is_some())
             .map(|viewing| (viewing.base.clone(), viewing.options.clone()))
-            .collect();
-        for (channel, options) in followers {
-            self.check_travel((&channel, Way::Me), &options, at, now)?;
-        }
-        Ok(())
+            .collect()
     }
 
     /// Publish in a channel of objects: a fix, or the removal of one.
@@ -317,7 +320,8 @@ impl Session {
         }
     }
 
-    /// Whether the centre of an area or query has travelled no faster than it may.
+    /// Takes note of where the centre of an area or query is, if it has travelled no faster than it
+    /// may.
     pub(super) fn check_travel(
         &mut self,
         (channel, way): (&Channel, Way),
@@ -325,16 +329,33 @@ impl Session {
         center: Point,
         now: Now,
     ) -> Result<(), Failure> {
-        let Some(speed_max) = options.query_speed_max else { return Ok(()) };
-        let track = (channel.clone(), way);
-        let centers = &mut self.whereabouts_mut().centers;
-        if let Some((last, at)) = centers.get(&track) {
-            let seconds = now.moment.since(*at).as_secs_f64();
-            if last.distance(&center).0 > speed_max * seconds {
-                let why = format_args!("area: its centre may travel at {speed_max} m/s");
-                return Err(ErrorCode::TooManyRequests.because(why).into());
-            }
+        self.may_travel((channel, way), options, center, now)?;
+        if options.query_speed_max.is_some() {
+            self.note_center((channel.clone(), way), center, now);
         }
+        Ok(())
+    }
+
+    fn may_travel(
+        &self,
+        (channel, way): (&Channel, Way),
+        options: &GeoOptions,
+        center: Point,
+        now: Now,
+    ) -> Result<(), Failure> {
+        let Some(speed_max) = options.query_speed_max else { return Ok(()) };
+        let Some(known) = &self.whereabouts else { return Ok(()) };
+        let Some((last, at)) = known.centers.get(&(channel.clone(), way)) else { return Ok(()) };
+        let seconds = now.moment.since(*at).as_secs_f64();
+        if last.distance(&center).0 > speed_max * seconds {
+            let why = format_args!("area: its centre may travel at {speed_max} m/s");
+            return Err(ErrorCode::TooManyRequests.because(why).into());
+        }
+        Ok(())
+    }
+
+    fn note_center(&mut self, track: (Channel, Way), center: Point, now: Now) {
+        let centers = &mut self.whereabouts_mut().centers;
         if centers.len() >= limits::SESSION_PLACES && !centers.contains_key(&track) {
             let oldest = centers.iter().min_by_key(|(_, (_, at))| *at);
             if let Some(oldest) = oldest.map(|(track, _)| track.clone()) {
@@ -342,7 +363,6 @@ impl Session {
             }
         }
         centers.insert(track, (center, now.moment));
-        Ok(())
     }
 }
 
