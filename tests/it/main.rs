@@ -19,6 +19,7 @@ mod demo;
 mod flood;
 mod frames;
 mod geo_bounds;
+mod geo_devices;
 mod geo_events;
 mod geo_fixes;
 mod geo_load;
