@@ -25,7 +25,7 @@ const sets = [
     read: () =>
       tracks.timetable(
         "gtfs/mobilitydb_workshop_gtfs.zip",
-        long ? { trips: 3937, positions: 60 } : { trips: 250, positions: 30 },
+        long ? { trips: Infinity, positions: Infinity, everyS: 60 } : { trips: 250, positions: 30, everyS: 20 },
       ),
   },
 ];

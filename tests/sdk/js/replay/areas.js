@@ -1,5 +1,6 @@
 // Areas of subscriptions as clients ask for them, each with its own test of whether it has a place.
 
+import { gridDisk, latLngToCell } from "h3-js";
 import {
   Doubt, distanceM, distanceToArcM, farthestM, isWithin, normalLng, place, sideOf, travel, unwrapped,
 } from "./sphere.js";
@@ -47,6 +48,60 @@ export function polygon(shell, ...holes) {
     has: (at) => sideOf(outer, at) !== "out" && inner.every((hole) => sideOf(hole, at) !== "in"),
     cap: outer.some(([, lat]) => Math.abs(lat) === 90) ? everywhere : capOf(outer),
   };
+}
+
+/** Shells with their holes, apart from one another. */
+export function multiPolygon(polygons) {
+  const parts = polygons.map((rings) => polygon(...rings));
+  const caps = parts.map(({ cap }) => cap);
+  const { center } = caps[0];
+  return {
+    kind: "multipolygon",
+    data: { geometry: { type: "MultiPolygon", coordinates: parts.map(({ data }) => data.geometry.coordinates) } },
+    has: (at) => parts.some((part) => part.has(at)),
+    cap: { center, radius: Math.max(...caps.map((cap) => distanceM(center, cap.center) + cap.radius)) },
+  };
+}
+
+/** Some of the H3 cells round a place. */
+export function cells(center, resolution, isChosen) {
+  const chosen = new Set(gridDisk(latLngToCell(center.lat, center.lng, resolution), 3).filter(isChosen));
+  return {
+    kind: "cells",
+    data: { cells: [...chosen] },
+    has: ({ lat, lng }) => chosen.has(latLngToCell(lat, lng, resolution)),
+  };
+}
+
+/** The same area for a client that keeps a map of what is in it. */
+export const asMap = (area) => ({ ...area, kind: `map of ${area.kind}`, isMap: true });
+
+/** Of what has a place there, only what a filter of tags lets through, told with the area or as the SDK does it. */
+export function filtered(area, random) {
+  const [one, other] = [random.below(lines), random.below(shifts)].map(String);
+  const [filter, wants] = [
+    [{ key: "line", cmp: "eq", val: one }, ({ line }) => line === one],
+    [{ key: "line", cmp: "neq", val: one }, ({ line }) => line !== one],
+    [{ key: "shift", cmp: "in", vals: [other, "0"] }, ({ shift }) => shift === other || shift === "0"],
+    [
+      { op: "and", nodes: [{ key: "line", cmp: "gte", val: one }, { op: "not", nodes: [{ key: "shift", cmp: "eq", val: other }] }] },
+      ({ line, shift }) => Number(line) >= Number(one) && shift !== other,
+    ],
+  ][random.below(4)];
+  const isBySdk = random.below(2) === 0;
+  return {
+    ...area,
+    kind: `${area.kind}, ${isBySdk ? "tf" : "where"}`,
+    wants,
+    ...(isBySdk ? { tagsFilter: filter } : { data: { ...area.data, where: filter } }),
+  };
+}
+
+const [lines, shifts] = [5, 3];
+/** Tags of the reports of a track: one stays with its mover, the other changes every now and then. */
+export function tagsOf({ id }, index) {
+  const sum = [...id].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
+  return { line: String(sum % lines), shift: String(Math.floor(index / 97) % shifts) };
 }
 
 /** Everything at most half the width from a line of [lng, lat]. */
@@ -137,9 +192,22 @@ export function* areasAmong(places, random, reach) {
       const line = [some(), near(), near()].map(({ lat, lng }) => [lng, lat]);
       return route(line, Math.min(size(), 400_000));
     },
+    () => {
+      const resolution = [4, 5, 6, 7, 8, 9].find((_, n) => size() > reach / 2 ** n) ?? 9;
+      return cells(some(), resolution, () => random.below(3) > 0);
+    },
+    () => {
+      const [center, radius] = [low(near()), size()];
+      const part = (center, corners) => [ring(center, radius, corners), ring(center, radius / 3, corners)];
+      const lng = normalLng(center.lng + (center.lng > 0 ? -1 : 1) * 5 * degreesOf(radius, center.lat));
+      return multiPolygon([part(center, 5 + random.below(9)), part(place(center.lat, lng), 5 + random.below(9))]);
+    },
   ];
   for (let turn = 0; ; turn += 1) yield kinds[turn % kinds.length]();
 }
+
+/** So many metres along a parallel. */
+const degreesOf = (metres, lat) => metres / (111_195 * Math.cos((lat * Math.PI) / 180));
 
 /** Away from the poles, where rings in longitude and latitude would cross themselves. */
 const low = ({ lat, lng }) => place(Math.max(-70, Math.min(70, lat)), lng);

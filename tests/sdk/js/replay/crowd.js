@@ -1,18 +1,32 @@
 // Many connections of the released SDK, each with several subscriptions under labels, and what they were told.
 
-import { connected, Proxy } from "../support.js";
+import { codecs, connected, Proxy } from "../support.js";
 
-/** Subscriptions to one channel string: what came since each subscribe reply. */
+/** One subscription: what came since each subscribe reply, or since each time that it had all of a map. */
 export class Listener {
   segments = [];
   failed = [];
 
   constructor(person, channel, area) {
     Object.assign(this, { person, channel, area });
-    const data = area.data ? { data: area.data } : {};
-    this.sub = person.client.newSubscription(channel, { minResubscribeDelay: 20, maxResubscribeDelay: 200, ...data });
-    this.sub.on("subscribed", (context) => this.segments.push({ context, told: [] }));
-    this.sub.on("publication", ({ data: told, offset }) => this.segments.at(-1).told.push(person.same({ ...told, offset })));
+    const { codec, client } = person;
+    const options = {
+      minResubscribeDelay: 20, maxResubscribeDelay: 200,
+      ...(area.data ? { data: codec.encode(area.data) } : {}),
+      ...(area.tagsFilter ? { tagsFilter: area.tagsFilter } : {}),
+    };
+    if (area.isMap) {
+      this.sub = client.newMapSubscription(channel, options);
+      this.sub.on("sync", ({ entries }) => this.#begin({ data: { objects: entries.map((entry) => this.#keyed(entry)) } }));
+      this.sub.on("update", (update) => this.#hear({ ...this.#keyed(update), event: update.removed ? "exit" : "set" }));
+    } else {
+      this.sub = client.newSubscription(channel, options);
+      this.sub.on("subscribed", (context) => {
+        const data = context.data?.length === 0 ? undefined : codec.decode(context.data);
+        this.#begin({ ...context, data });
+      });
+      this.sub.on("publication", ({ data, offset }) => this.#hear({ ...codec.decode(data), offset }));
+    }
     this.sub.on("unsubscribed", ({ code, reason }) => this.failed.push(`unsubscribed: ${code} ${reason}`));
     this.sub.on("error", ({ error }) => this.failed.push(`${error.code} ${error.message}`));
   }
@@ -28,9 +42,22 @@ export class Listener {
   subscribe() {
     this.sub.subscribe();
   }
+
+  #begin(context) {
+    this.segments.push({ context, told: [] });
+  }
+
+  #hear(told) {
+    this.segments.at(-1).told.push(this.person.same(told));
+  }
+
+  #keyed({ key, data, removed }) {
+    return { key, ...(removed ? {} : this.person.codec.decode(data)) };
+  }
 }
 
-export async function crowd(t, codec, server, size) {
+/** Every third speaks Protobuf, every sixth goes through a proxy that can cut its connection. */
+export async function crowd(t, server, size) {
   // Millions of messages are kept, and most are told to many: one copy of each is enough.
   const known = new Map();
   const same = (told) => {
@@ -39,14 +66,19 @@ export async function crowd(t, codec, server, size) {
     return known.get(text);
   };
   return Promise.all(Array.from({ length: size }, async (_, n) => {
-    // Every sixth goes through a proxy that can cut its connection.
+    const codec = codecs[n % 3 === 1 || n % 12 === 0 ? 1 : 0];
     const proxy = n % 6 === 0 ? await Proxy.start(t, server.port) : undefined;
     const url = proxy?.url ?? server.url;
     const person = await connected(t, codec, url, { minReconnectDelay: 1, maxReconnectDelay: 20 });
     const ends = [];
     person.client.on("connecting", ({ code, reason }) => ends.push(`${code} ${reason}`));
-    return { ...person, proxy, listeners: [], ends, same };
+    return { ...person, codec, proxy, listeners: [], ends, same };
   }));
+}
+
+/** A call of the node's by a client. */
+export async function call({ client, codec }, method, data) {
+  return codec.decode((await client.rpc(method, codec.encode(data))).data);
 }
 
 /** Polls until `isDone` holds for each; those for which it does not in time. */

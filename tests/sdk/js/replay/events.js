@@ -1,9 +1,9 @@
 // The fixes as events, and who hears of them: now, and after a lost connection.
 
 import assert from "node:assert/strict";
-import { codecs, unique } from "../support.js";
-import { followMe, followObject } from "./areas.js";
-import { crowd, inOrder, Listener, settled } from "./crowd.js";
+import { unique } from "../support.js";
+import { followMe, followObject, tagsOf } from "./areas.js";
+import { call, crowd, inOrder, Listener, settled } from "./crowd.js";
 import { connections, fixedAreas, zonesOver } from "./plan.js";
 import { distanceM, isWithin, travel } from "./sphere.js";
 
@@ -56,7 +56,7 @@ class EventReplay {
     const radius = () => reach * (0.01 + random.below(1000) / 7001) + 0.123;
     const mine = Array.from({ length: 20 }, () => ({ area: followMe(radius()) }));
     const led = Array.from({ length: 6 }, (_, n) => ({ area: followObject(this.leaders, `leader${n}`, radius()) }));
-    const people = await crowd(t, codecs[0], this.server, connections);
+    const people = await crowd(t, this.server, connections);
     this.people = people;
     const whole = people.filter(({ proxy }) => !proxy);
     const taken = new Set();
@@ -122,12 +122,18 @@ class EventReplay {
         if (this.#hasIt(pair, at, fix) && !(probe && pair.area.key)) pair.wanted.push(n);
       }
       const id = fix === undefined ? "probe" : this.fixes[fix].id;
-      return { publish: { channel: this.channel, data: { lat: at.lat, lng: at.lng, id, n } } };
+      const data = { lat: at.lat, lng: at.lng, id, n };
+      return { publish: { channel: this.channel, data, tags: this.#tags(fix) } };
     });
     await inOrder(this.server, commands);
   }
 
+  #tags(fix) {
+    return fix === undefined ? {} : tagsOf(this.fixes[fix], fix);
+  }
+
   #hasIt(pair, at, fix) {
+    if (pair.area.wants && !pair.area.wants(this.#tags(fix))) return false;
     if (pair.inside) return fix === undefined ? pair.area.has(at) : pair.inside[fix] === 1;
     return pair.center !== undefined && isWithin(distanceM(pair.center, at), pair.area.radius);
   }
@@ -137,7 +143,7 @@ class EventReplay {
       const own = person.listeners.filter(({ area }) => area.kind === "follow me");
       if (own.length === 0) continue;
       const to = this.places[this.random.below(end)];
-      await person.client.rpc("geo.position", { lat: to.lat, lng: to.lng });
+      await call(person, "geo.position", { lat: to.lat, lng: to.lng });
       for (const pair of own) pair.center = to;
     }
   }

@@ -1,10 +1,11 @@
 // Fixes of objects, and what every view is told of them.
 
 import assert from "node:assert/strict";
-import { codecs, unique } from "../support.js";
-import { crowd, inOrder, Listener, settled } from "./crowd.js";
+import { unique } from "../support.js";
+import { tagsOf } from "./areas.js";
+import { call, crowd, inOrder, Listener, settled } from "./crowd.js";
 import { ObjectsOracle, View } from "./objects_oracle.js";
-import { connections, fixedAreas, followers, nearestOf, zonesOver } from "./plan.js";
+import { connections, fixedAreas, followers, mapsOf, nearestOf, zonesOver } from "./plan.js";
 
 const batchSize = 200;
 const waitMs = 20_000;
@@ -50,8 +51,8 @@ class ObjectReplay {
       await this.server.api("zone_set", { name: area.zone, area: first.area.data });
     }
     const following = followers(this.ids, this.channel, random, reach);
-    const wanted = [...fixed, ...this.#zones, ...following, ...nearestOf(places, random, reach, isHard)];
-    const people = await crowd(t, codecs[0], this.server, connections);
+    const wanted = [...fixed, ...mapsOf(fixed), ...this.#zones, ...following, ...nearestOf(places, random, reach, isHard)];
+    const people = await crowd(t, this.server, connections);
     const whole = people.filter(({ proxy }) => !proxy);
     const labels = new Map();
     wanted.forEach(({ area, inside }, n) => {
@@ -90,7 +91,7 @@ class ObjectReplay {
     const first = batch * batchSize;
     const end = Math.min(this.fixes.length, first + batchSize);
     const commands = this.fixes.slice(first, end).map(({ id, t, lat, lng }, n) => ({
-      geo_set: { channel: this.channel, key: id, lat, lng, time_ms: t, data: { n: first + n } },
+      geo_set: { channel: this.channel, key: id, lat, lng, time_ms: t, data: { n: first + n }, tags: tagsOf({ id }, first + n) },
     }));
     const sent = inOrder(this.server, commands);
     const unsure = [...late];
@@ -129,7 +130,7 @@ class ObjectReplay {
         const own = person.listeners.filter(({ view, joins }) => view.area.kind === "follow me" && joins <= batch);
         if (own.length === 0) continue;
         const to = this.places[this.random.below(end)];
-        await person.client.rpc("geo.position", { lat: to.lat, lng: to.lng });
+        await call(person, "geo.position", { lat: to.lat, lng: to.lng });
         for (const { view } of own) this.oracle.shift(view, to);
       }
     }
@@ -217,17 +218,18 @@ class ObjectReplay {
           const due = [pair.latest, pair.earliest].map((from) => view.told.length - from);
           fault(`${changes.length} changes since its snapshot, of ${due.join("..")}`);
         }
-        this.#compareSnapshot(snapshot, state, fault);
+        this.#compareSnapshot(snapshot, state, view.area.isMap, fault);
         const wanted = view.told.slice(Math.max(0, start), isLast ? undefined : start + changes.length);
-        this.#compareChanges(changes, wanted, fault);
+        this.#compareChanges(changes, wanted, view.area.isMap, fault);
       });
     }
     return found;
   }
 
-  #compareSnapshot(snapshot, state, fault) {
+  #compareSnapshot(snapshot, state, isMap, fault) {
     const wanted = [...state].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, fix]) => this.#shown(fix));
     const given = snapshot.map(({ key, lat, lng, data }) => ({ key, lat, lng, data }));
+    if (isMap) given.sort((one, other) => (one.key < other.key ? -1 : 1));
     for (let n = 0; n < Math.max(given.length, wanted.length); n += 1) {
       if (!same(given[n], wanted[n])) {
         const what = `${show(given[n])} instead of ${show(wanted[n])}`;
@@ -237,12 +239,9 @@ class ObjectReplay {
     }
   }
 
-  #compareChanges(changes, wanted, fault) {
+  #compareChanges(changes, wanted, isMap, fault) {
     for (let n = 0; n < Math.max(changes.length, wanted.length); n += 1) {
-      const expected = wanted[n] && {
-        ...this.#shown(wanted[n].fix),
-        event: wanted[n].event, time_ms: this.fixes[wanted[n].fix].t, reason: wanted[n].reason,
-      };
+      const expected = wanted[n] && this.#told(wanted[n], isMap);
       const given = changes[n] && without(changes[n], "offset");
       if (same(given, expected)) continue;
       const fix = wanted[n]?.fix ?? given?.data?.n;
@@ -250,6 +249,13 @@ class ObjectReplay {
       fault(`change ${n} of ${wanted.length}: ${what}; fix ${fix}: ${show(this.fixes[fix])}`);
       return;
     }
+  }
+
+  /** A map is told keys and their values. */
+  #told({ event, fix, reason }, isMap) {
+    if (isMap && event === "exit") return { event, key: this.fixes[fix].id };
+    const told = { ...this.#shown(fix), time_ms: this.fixes[fix].t };
+    return isMap ? { ...told, event: "set" } : { ...told, event, reason };
   }
 
   #shown(fix) {

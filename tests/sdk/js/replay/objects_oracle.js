@@ -1,6 +1,7 @@
 // What each view of an object channel must be told of a sequence of fixes, found by comparing every fix with every
 // view: the old place and the new place of the object decide.
 
+import { tagsOf } from "./areas.js";
 import { distanceM, isWithin } from "./sphere.js";
 
 /** One subscription: `inside` says for each fix whether a fixed area has its place. */
@@ -12,6 +13,7 @@ export class View {
   constructor(area, inside, keys) {
     Object.assign(this, { area, inside });
     this.has = new Uint8Array(keys);
+    this.unwanted = new Uint8Array(keys);
     this.distances = area.k ? new Float64Array(keys).fill(Infinity) : undefined;
     this.ranked = [];
     this.center = undefined;
@@ -67,8 +69,9 @@ export class ObjectsOracle {
         this.#rank(view, slot, isNew);
         continue;
       }
-      const is = this.#isIn(view, index);
-      this.#step(view, slot, is, isNew);
+      const isIn = this.#isIn(view, index);
+      const wants = view.area.wants?.(tagsOf(this.#fixes[index], index)) ?? true;
+      this.#step(view, slot, { is: isIn && wants ? 1 : 0, isUnwanted: isIn && !wants ? 1 : 0 }, isNew);
     }
     const [from, to] = [this.#places[before], this.#places[index]];
     if (from && from.lat === to.lat && from.lng === to.lng) return;
@@ -99,10 +102,13 @@ export class ObjectsOracle {
     return isWithin(distanceM(view.center, this.#places[index]), view.area.radius) ? 1 : 0;
   }
 
-  #step(view, slot, is, isNew) {
+  #step(view, slot, { is, isUnwanted = 0 }, isNew) {
     const was = view.has[slot];
+    const isByFilter = was !== is && (isUnwanted || view.unwanted[slot]);
     view.has[slot] = is;
-    if (was || is) this.#tell(view, was ? (is ? "move" : "exit") : "enter", slot, isNew ? "created" : "moved");
+    view.unwanted[slot] = isUnwanted;
+    const reason = isByFilter ? "filter" : isNew ? "created" : "moved";
+    if (was || is) this.#tell(view, was ? (is ? "move" : "exit") : "enter", slot, reason);
   }
 
   #tell(view, event, slot, reason) {
@@ -129,7 +135,7 @@ export class ObjectsOracle {
       this.#tell(view, "exit", gone, "area_changed");
       view.has[gone] = 0;
     }
-    this.#step(view, slot, ranked.includes(slot) ? 1 : 0, isNew);
+    this.#step(view, slot, { is: ranked.includes(slot) ? 1 : 0 }, isNew);
     for (const come of others(ranked, view.ranked)) {
       this.#tell(view, "enter", come, "area_changed");
       view.has[come] = 1;

@@ -1,9 +1,11 @@
 // Which areas are held over one set of tracks, and by whom.
 
-import { areasAmong, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel } from "./areas.js";
+import {
+  areasAmong, asMap, filtered, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel,
+} from "./areas.js";
 import { place } from "./sphere.js";
 
-export const connections = 66;
+export const connections = 210;
 
 /** Fixed areas, each with whether it has the place of each fix. None has a place just on an edge but for rounding. */
 export async function fixedAreas(places, random, { count, reach, isHard }) {
@@ -16,8 +18,17 @@ export async function fixedAreas(places, random, { count, reach, isHard }) {
   };
   if (isHard) for (const area of hardAreas()) await add(area);
   const [wide, narrow] = [areasAmong(places, random, reach), areasAmong(places, random, reach / 20)];
-  while (found.length < count) await add((found.length % 3 === 0 ? wide : narrow).next().value);
+  while (found.length < count) {
+    const area = (found.length % 3 === 0 ? wide : narrow).next().value;
+    await add(found.length % 8 === 5 && area.data ? filtered(area, random) : area);
+  }
   return found;
+}
+
+/** Some of the fixed areas once more, as maps. */
+export function mapsOf(fixed) {
+  return fixed.filter(({ area }) => area.data).filter((_, n) => n % 15 === 0)
+    .map(({ area, inside }) => ({ area: asMap(area), inside }));
 }
 
 export function followers(ids, channel, random, reach) {
@@ -41,7 +52,7 @@ export function nearestOf(places, random, reach, isHard) {
 
 /** Zones over the first areas that are good for it, each with another area for later. */
 export function zonesOver(fixed, name) {
-  const shapes = fixed.filter(({ area }) => ["polygon", "circle", "bbox"].includes(area.kind) && area.data);
+  const shapes = fixed.filter(({ area }) => ["polygon", "circle", "bbox"].includes(area.kind));
   return Array.from({ length: 4 }, (_, n) => {
     const [first, later] = [shapes[2 * n], shapes[2 * n + 1]];
     const area = (n % 2 === 0 ? zone : zoneByLabel)(`${name}/${n}`, first.area);

@@ -44,7 +44,7 @@ function merge(fixes, most) {
 }
 
 /** Trips of a timetable, each at constant speed along its shape from its first departure. */
-export function timetable(path, { trips, positions, everyS = 20, speedMps = 7 }) {
+export function timetable(path, { trips, positions, everyS, speedMps = 7 }) {
   const files = unzip(readFileSync(local(shared, path)));
   const shapes = new Map();
   for (const [shape, lat, lng] of lines(files("shapes.txt"))) {
@@ -61,8 +61,9 @@ export function timetable(path, { trips, positions, everyS = 20, speedMps = 7 })
   const all = lines(files("trips.txt")).map((cells) => ({ id: cells[2], shape: cells.at(-1) }));
   const usable = all.filter(({ id, shape }) => departures.has(id) && shapes.has(shape));
   const fixes = [];
-  for (let n = 0; n < Math.min(trips, usable.length); n += 1) {
-    const { id, shape } = usable[Math.floor((n * usable.length) / trips)];
+  const count = Math.min(trips, usable.length);
+  for (let n = 0; n < count; n += 1) {
+    const { id, shape } = usable[Math.floor((n * usable.length) / count)];
     for (const [step, at] of along(shapes.get(shape), everyS * speedMps, positions).entries()) {
       const t = Date.UTC(2019, 9, 21) + (departures.get(id) + step * everyS) * 1000;
       fixes.push({ id, t, lat: at.lat, lng: at.lng });
