@@ -2,7 +2,7 @@
 
 import { gridDisk, latLngToCell } from "h3-js";
 import {
-  Doubt, distanceM, distanceToArcM, farthestM, isWithin, normalLng, place, sideOf, travel, unwrapped,
+  Doubt, distanceM, distanceOfArcsM, distanceToArcM, farthestM, isWithin, normalLng, place, sideOf, travel, unwrapped,
 } from "./sphere.js";
 
 const everywhere = { center: place(0, 0), radius: farthestM };
@@ -13,6 +13,8 @@ export function circle(center, radius) {
     kind: "circle",
     data: { near: { lat, lng, radius_m: radius } },
     has: (at) => isWithin(distanceM(center, at), radius),
+    isNear: (at, metres) => isWithin(distanceM(center, at), radius + metres),
+    isMet: (from, to) => isWithin(distanceToArcM(center, from, to), radius),
     cap: { center, radius },
   };
 }
@@ -76,6 +78,17 @@ export function cells(center, resolution, isChosen) {
 /** The same area for a client that keeps a map of what is in it. */
 export const asMap = (area) => ({ ...area, kind: `map of ${area.kind}`, isMap: true });
 
+/** The same area for a client that wants transitions alone; without `hysteresis` that is what the node has by default. */
+export function detecting(area, detect, hysteresis) {
+  return {
+    ...area,
+    kind: `${area.kind}, ${hysteresis === 0 ? "detect" : "detect with hysteresis"}`,
+    detect,
+    hysteresis: hysteresis ?? 20,
+    data: { ...area.data, detect, ...(hysteresis === undefined ? {} : { hysteresis_m: hysteresis }) },
+  };
+}
+
 /** Of what has a place there, only what a filter of tags lets through, told with the area or as the SDK does it. */
 export function filtered(area, random) {
   const [one, other] = [random.below(lines), random.below(shifts)].map(String);
@@ -107,16 +120,15 @@ export function tagsOf({ id }, index) {
 /** Everything at most half the width from a line of [lng, lat]. */
 export function route(line, width) {
   const places = line.map(([lng, lat]) => place(lat, lng));
+  const legs = places.slice(1).map((to, n) => [places[n], to]);
+  const nearest = (distance) => Math.min(...legs.map(distance));
+  const isNear = (at, metres) => isWithin(nearest(([from, to]) => distanceToArcM(at, from, to)), width / 2 + metres);
   return {
     kind: "route",
     data: { route: { type: "LineString", coordinates: line }, width_m: width },
-    has(at) {
-      let nearest = Infinity;
-      for (let leg = 1; leg < places.length; leg += 1) {
-        nearest = Math.min(nearest, distanceToArcM(at, places[leg - 1], places[leg]));
-      }
-      return isWithin(nearest, width / 2);
-    },
+    has: (at) => isNear(at, 0),
+    isNear,
+    isMet: (from, to) => isWithin(nearest((leg) => distanceOfArcsM(leg, [from, to])), width / 2),
     cap: widened(capOf(line), width),
   };
 }

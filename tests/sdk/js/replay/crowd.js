@@ -99,3 +99,12 @@ export async function inOrder(server, commands) {
   const refused = status === 200 ? replies?.find((reply) => reply.error) : body;
   if (!replies || refused) throw new Error(`a batch was answered ${status}: ${JSON.stringify(refused).slice(0, 500)}`);
 }
+
+/** Counts deliveries by each word of a kind of area. */
+export function count(kinds, kind, deliveries) {
+  for (const word of kind.replace("map of ", "map, ").split(", ")) kinds.set(word, (kinds.get(word) ?? 0) + deliveries);
+}
+
+export function counted(kinds) {
+  return [...kinds].sort(([one], [other]) => (one < other ? -1 : 1)).map(([kind, told]) => `${kind}: ${told}`).join("; ");
+}

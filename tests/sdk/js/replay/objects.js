@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { unique } from "../support.js";
 import { tagsOf } from "./areas.js";
-import { call, crowd, inOrder, Listener, settled } from "./crowd.js";
+import { call, count, counted, crowd, inOrder, Listener, settled } from "./crowd.js";
 import { ObjectsOracle, View } from "./objects_oracle.js";
-import { connections, fixedAreas, followers, mapsOf, nearestOf, zonesOver } from "./plan.js";
+import { connections, fencesOf, fixedAreas, followers, mapsOf, nearestOf, zonesOver } from "./plan.js";
 
 const batchSize = 200;
 const waitMs = 20_000;
@@ -19,7 +19,7 @@ export async function replayObjects(t, server, { fixes, places, random, reach, i
   await replay.prepare(t, { reach, isHard });
   const batches = Math.ceil(fixes.length / batchSize);
   for (let batch = 0; batch < batches; batch += 1) await replay.run(batch, batches);
-  const { deliveries, byState, cut, late, unplanned, faults } = replay.compare();
+  const { kinds, deliveries, byState, cut, late, unplanned, faults } = replay.compare();
   for (const fault of faults.slice(0, shownMax)) t.diagnostic(fault);
   t.diagnostic(
     `${fixes.length} fixes, ${replay.oracle.accepted} accepted, ${replay.pairs.length} subscriptions on ` +
@@ -27,7 +27,9 @@ export async function replayObjects(t, server, { fixes, places, random, reach, i
     `${byState} by state alone), ` +
     `${deliveries} deliveries compared, ${((Date.now() - began) / 1000).toFixed(1)} s`,
   );
+  t.diagnostic(counted(kinds));
   assert.equal(faults.length, 0, `${faults.length} differences, the first: ${faults[0]}`);
+  assert.ok(![...kinds.values()].includes(0), "a kind of area was told nothing");
   assert.ok(replay.pairs.length >= 300 && cut > 0 && late > 0);
 }
 
@@ -51,12 +53,12 @@ class ObjectReplay {
       await this.server.api("zone_set", { name: area.zone, area: first.area.data });
     }
     const following = followers(this.ids, this.channel, random, reach);
-    const wanted = [...fixed, ...mapsOf(fixed), ...this.#zones, ...following, ...nearestOf(places, random, reach, isHard)];
+    const wanted = [...fixed, ...mapsOf(fixed), ...fencesOf(fixed), ...this.#zones, ...following, ...nearestOf(places, random, reach, isHard)];
     const people = await crowd(t, this.server, connections);
     const whole = people.filter(({ proxy }) => !proxy);
     const labels = new Map();
     wanted.forEach(({ area, inside }, n) => {
-      const some = area.kind.startsWith("follow") ? whole : people;
+      const some = area.kind.startsWith("follow") || area.detect ? whole : people;
       const person = some[n % some.length];
       const label = area.label ?? `a${n}`;
       if (labels.get(label)?.has(person)) return;
@@ -78,7 +80,7 @@ class ObjectReplay {
     const joining = this.pairs.filter(({ joins }) => joins === batch);
     // In the burst come those whose snapshot is one page, so that nothing of it is joined with what follows.
     const late = joining.filter(({ view }) =>
-      batch > 0 && view.area.kind !== "follow object" && this.oracle.state(view).size < snapshotPage / 2);
+      batch > 0 && view.area.kind !== "follow object" && !view.area.detect && this.oracle.state(view).size < snapshotPage / 2);
     const calm = joining.filter((pair) => !late.includes(pair));
     for (const pair of calm) {
       this.oracle.begin(pair.view);
@@ -160,6 +162,7 @@ class ObjectReplay {
   #isEven(pair) {
     const { view, listener } = pair;
     if (listener.segments.length > pair.segments) this.#noticeEnd(pair);
+    if (pair.isLost) return true;
     if (listener.segments.length < pair.segments) return false;
     const { snapshot, changes } = parts(listener.last);
     if (pair.start !== undefined) {
@@ -178,6 +181,8 @@ class ObjectReplay {
     pair.segments = listener.segments.length;
     pair.start = pair.size = undefined;
     pair.isCut = pair.isUnplanned = true;
+    // What it remembered is lost with it, and nobody knows when.
+    pair.isLost = pair.view.area.detect !== undefined;
   }
 
   #sizeAtStart(pair) {
@@ -186,7 +191,8 @@ class ObjectReplay {
   }
 
   compare() {
-    const found = { deliveries: 0, byState: 0, cut: 0, late: 0, unplanned: 0, faults: [] };
+    const kinds = new Map();
+    const found = { kinds, deliveries: 0, byState: 0, cut: 0, late: 0, unplanned: 0, faults: [] };
     for (const pair of this.pairs) {
       found.cut += pair.isCut ? 1 : 0;
       found.late += pair.isLate ? 1 : 0;
@@ -201,10 +207,12 @@ class ObjectReplay {
         const isLast = n === listener.segments.length - 1;
         const isFirst = n === 0 && !pair.isLate;
         // Nobody knows where one in the middle begins.
-        if (n > 0 && !isLast) return;
+        if (n > 0 && (!isLast || pair.isLost)) return;
         const { snapshot, changes } = parts(segment);
         const start = isFirst ? 0 : view.told.length - changes.length;
         found.deliveries += snapshot.length + changes.length;
+        count(kinds, view.area.kind, snapshot.length + changes.length);
+        if (view.area.detect) for (const { event } of changes) count(kinds, `detect ${event}`, 1);
         const state = new Map(view.before);
         for (const { event, fix } of view.told.slice(0, Math.max(0, start))) {
           advance(state, event, this.fixes[fix].id, fix);
@@ -218,7 +226,7 @@ class ObjectReplay {
           const due = [pair.latest, pair.earliest].map((from) => view.told.length - from);
           fault(`${changes.length} changes since its snapshot, of ${due.join("..")}`);
         }
-        this.#compareSnapshot(snapshot, state, view.area.isMap, fault);
+        this.#compareSnapshot(snapshot, state, view.area.isMap || view.area.detect, fault);
         const wanted = view.told.slice(Math.max(0, start), isLast ? undefined : start + changes.length);
         this.#compareChanges(changes, wanted, view.area.isMap, fault);
       });
@@ -226,10 +234,10 @@ class ObjectReplay {
     return found;
   }
 
-  #compareSnapshot(snapshot, state, isMap, fault) {
+  #compareSnapshot(snapshot, state, isUnsorted, fault) {
     const wanted = [...state].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, fix]) => this.#shown(fix));
     const given = snapshot.map(({ key, lat, lng, data }) => ({ key, lat, lng, data }));
-    if (isMap) given.sort((one, other) => (one.key < other.key ? -1 : 1));
+    if (isUnsorted) given.sort((one, other) => (one.key < other.key ? -1 : 1));
     for (let n = 0; n < Math.max(given.length, wanted.length); n += 1) {
       if (!same(given[n], wanted[n])) {
         const what = `${show(given[n])} instead of ${show(wanted[n])}`;

@@ -2,6 +2,7 @@
 // view: the old place and the new place of the object decide.
 
 import { tagsOf } from "./areas.js";
+import { Fence } from "./fences_oracle.js";
 import { distanceM, isWithin } from "./sphere.js";
 
 /** One subscription: `inside` says for each fix whether a fixed area has its place. */
@@ -35,6 +36,7 @@ export class ObjectsOracle {
 
   set views(views) {
     this.#views = views;
+    for (const view of views.filter(({ area }) => area.detect)) view.fence = new Fence(view, this.#places);
   }
 
   /** From here on a view's client may have been answered. */
@@ -43,7 +45,9 @@ export class ObjectsOracle {
     const followed = this.#latest[this.#keys.get(view.area.key)];
     if (followed !== undefined) this.shift(view, this.#places[followed]);
     view.told = [];
-    view.before = this.state(view);
+    if (view.fence) this.#latest.forEach((index, slot) => (view.has[slot] = view.inside[index]));
+    const isTold = !view.fence || view.area.detect.includes("enter");
+    view.before = isTold ? this.state(view) : new Map();
   }
 
   /** The objects that a view sees, with the fix by which each is where it is. */
@@ -67,6 +71,12 @@ export class ObjectsOracle {
     for (const view of this.#views) {
       if (view.area.k) {
         this.#rank(view, slot, isNew);
+        continue;
+      }
+      if (view.fence) {
+        if (!view.told) continue;
+        const reason = isNew ? "created" : "moved";
+        for (const event of view.fence.step(slot, before, index)) this.#tell(view, event, slot, reason);
         continue;
       }
       const isIn = this.#isIn(view, index);

@@ -1,7 +1,7 @@
 // Which areas are held over one set of tracks, and by whom.
 
 import {
-  areasAmong, asMap, filtered, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel,
+  areasAmong, asMap, detecting, filtered, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel,
 } from "./areas.js";
 import { place } from "./sphere.js";
 
@@ -29,6 +29,17 @@ export async function fixedAreas(places, random, { count, reach, isHard }) {
 export function mapsOf(fixed) {
   return fixed.filter(({ area }) => area.data).filter((_, n) => n % 15 === 0)
     .map(({ area, inside }) => ({ area: asMap(area), inside }));
+}
+
+/** Some of the fixed areas as fences: all that there is to tell, or some of it, with hysteresis where a distance says it. */
+export function fencesOf(fixed) {
+  const plain = ["enter", "exit", "inside", "outside"];
+  const lists = [plain, ["enter", "exit"], ["exit", "outside"], ["inside"]];
+  return fixed.filter(({ area }) => area.data && !area.wants).filter((_, n) => n % 7 === 3).map(({ area, inside }, n) => {
+    const list = lists[n % lists.length];
+    const detect = area.isMet && n % 3 > 0 ? [...list, "cross"] : list;
+    return { area: detecting(area, detect, area.isNear && n % 2 === 0 ? undefined : 0), inside };
+  });
 }
 
 export function followers(ids, channel, random, reach) {

@@ -37,6 +37,16 @@ export function distanceToArcM(at, from, to) {
   return Math.abs(Math.asin(Math.min(1, Math.max(-1, up)))) * earthRadiusM;
 }
 
+/** Between the nearest places of two great circles' arcs. */
+export function distanceOfArcsM([a, b], [c, d]) {
+  const [one, other] = [cross(a.unit, b.unit), cross(c.unit, d.unit)];
+  const common = cross(one, other);
+  const isOn = (at, normal, from, to) => dot(cross(normal, from.unit), at) > 0 && dot(cross(normal, to.unit), at) < 0;
+  const doCross = [common, common.map((part) => -part)].some((at) => isOn(at, one, a, b) && isOn(at, other, c, d));
+  if (doCross) return 0;
+  return Math.min(distanceToArcM(a, c, d), distanceToArcM(b, c, d), distanceToArcM(c, a, b), distanceToArcM(d, a, b));
+}
+
 /** Whether a distance is at most so much. */
 export function isWithin(distance, most) {
   if (most < farthestM && Math.abs(distance - most) < doubtM) throw new Doubt(`${distance} m of ${most} m`);
