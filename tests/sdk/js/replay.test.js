@@ -37,14 +37,13 @@ after(() => server?.stop());
 for (const set of sets) {
   const skip = set.isShared && !tracks.hasShared ? "the tracks are not there: no ../shared/data" : false;
   describe(set.name, { skip }, () => {
-    let fixes;
-    let places;
+    let track;
     before(() => {
-      fixes = set.read();
-      places = fixes.map(({ lat, lng }) => place(lat, lng));
+      const { fixes, whole } = set.read();
+      track = { ...set, fixes, whole, places: fixes.map(({ lat, lng }) => place(lat, lng)) };
     });
-    test("objects enter, move and exit", (t) => replayObjects(t, server, { ...set, fixes, places, random: seeded(t) }));
-    test("events reach their areas", (t) => replayEvents(t, server, { ...set, fixes, places, random: seeded(t) }));
+    test("objects enter, move and exit", (t) => replayObjects(t, server, { ...track, random: seeded(t) }));
+    test("events reach their areas", (t) => replayEvents(t, server, { ...track, random: seeded(t) }));
   });
 }
 

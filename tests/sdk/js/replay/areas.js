@@ -89,6 +89,9 @@ export function detecting(area, detect, hysteresis) {
   };
 }
 
+/** The same area for a client that wants to be told so many times a second at most. */
+export const conflated = (area, hz) => ({ ...area, kind: `${area.kind}, max_hz`, hz, data: { ...area.data, max_hz: hz } });
+
 /** Of what has a place there, only what a filter of tags lets through, told with the area or as the SDK does it. */
 export function filtered(area, random) {
   const [one, other] = [random.below(lines), random.below(shifts)].map(String);

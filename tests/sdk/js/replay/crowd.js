@@ -2,33 +2,13 @@
 
 import { codecs, connected, Proxy } from "../support.js";
 
-/** One subscription: what came since each subscribe reply, or since each time that it had all of a map. */
-export class Listener {
+/** What one subscription heard since each subscribe reply, or since each time that it had all of a map. */
+class Heard {
   segments = [];
   failed = [];
 
-  constructor(person, channel, area) {
-    Object.assign(this, { person, channel, area });
-    const { codec, client } = person;
-    const options = {
-      minResubscribeDelay: 20, maxResubscribeDelay: 200,
-      ...(area.data ? { data: codec.encode(area.data) } : {}),
-      ...(area.tagsFilter ? { tagsFilter: area.tagsFilter } : {}),
-    };
-    if (area.isMap) {
-      this.sub = client.newMapSubscription(channel, options);
-      this.sub.on("sync", ({ entries }) => this.#begin({ data: { objects: entries.map((entry) => this.#keyed(entry)) } }));
-      this.sub.on("update", (update) => this.#hear({ ...this.#keyed(update), event: update.removed ? "exit" : "set" }));
-    } else {
-      this.sub = client.newSubscription(channel, options);
-      this.sub.on("subscribed", (context) => {
-        const data = context.data?.length === 0 ? undefined : codec.decode(context.data);
-        this.#begin({ ...context, data });
-      });
-      this.sub.on("publication", ({ data, offset }) => this.#hear({ ...codec.decode(data), offset }));
-    }
-    this.sub.on("unsubscribed", ({ code, reason }) => this.failed.push(`unsubscribed: ${code} ${reason}`));
-    this.sub.on("error", ({ error }) => this.failed.push(`${error.code} ${error.message}`));
+  constructor(person, channel) {
+    Object.assign(this, { person, channel });
   }
 
   get last() {
@@ -39,16 +19,58 @@ export class Listener {
     return this.segments.reduce((sum, { told }) => sum + told.length, 0);
   }
 
+  begin(context) {
+    this.segments.push({ context, told: [] });
+  }
+
+  hear(told) {
+    this.last.told.push(this.person.same(told));
+  }
+}
+
+export class Listener extends Heard {
+  /** Where it is written what comes: its own, until its area is moved. */
+  #heard = this;
+
+  constructor(person, channel, area) {
+    super(person, channel);
+    const { codec, client } = person;
+    const options = {
+      minResubscribeDelay: 20, maxResubscribeDelay: 200,
+      ...(area.data ? { data: codec.encode(area.data) } : {}),
+      ...(area.tagsFilter ? { tagsFilter: area.tagsFilter } : {}),
+    };
+    if (area.isMap) {
+      this.sub = client.newMapSubscription(channel, options);
+      this.sub.on("sync", ({ entries }) => this.#heard.begin({ data: { objects: entries.map((entry) => this.#keyed(entry)) } }));
+      this.sub.on("update", (update) => this.#heard.hear({ ...this.#keyed(update), event: update.removed ? "exit" : "set" }));
+    } else {
+      this.sub = client.newSubscription(channel, options);
+      this.sub.on("subscribed", (context) => {
+        const data = context.data?.length === 0 ? undefined : codec.decode(context.data);
+        this.#heard.begin({ ...context, data });
+      });
+      this.sub.on("publication", ({ data, offset }) => this.#heard.hear({ ...codec.decode(data), offset }));
+    }
+    this.sub.on("unsubscribed", ({ code, reason }) => this.#heard.failed.push(`unsubscribed: ${code} ${reason}`));
+    this.sub.on("error", ({ error }) => this.#heard.failed.push(`${error.code} ${error.message}`));
+  }
+
   subscribe() {
     this.sub.subscribe();
   }
 
-  #begin(context) {
-    this.segments.push({ context, told: [] });
-  }
-
-  #hear(told) {
-    this.segments.at(-1).told.push(this.person.same(told));
+  /** Gives the subscription another area; what comes from there on is heard by what is returned. */
+  move(area, contextOf) {
+    const heir = new Heard(this.person, this.channel);
+    heir.sub = this.sub;
+    heir.move = (...to) => this.move(...to);
+    const before = this.#heard;
+    heir.answer = call(this.person, "geo.move", { channel: this.channel, area }).then((moved) => {
+      heir.begin(contextOf(before, moved));
+      this.#heard = heir;
+    });
+    return heir;
   }
 
   #keyed({ key, data, removed }) {

@@ -36,7 +36,7 @@ export class ObjectsOracle {
 
   set views(views) {
     this.#views = views;
-    for (const view of views.filter(({ area }) => area.detect)) view.fence = new Fence(view, this.#places);
+    for (const view of views.filter(({ area, fence }) => area.detect && !fence)) view.fence = new Fence(view, this.#places);
   }
 
   /** From here on a view's client may have been answered. */
@@ -48,6 +48,18 @@ export class ObjectsOracle {
     if (view.fence) this.#latest.forEach((index, slot) => (view.has[slot] = view.inside[index]));
     const isTold = !view.fence || view.area.detect.includes("enter");
     view.before = isTold ? this.state(view) : new Map();
+  }
+
+  /** A view of a fixed area that begins round objects that are there. */
+  add(view) {
+    this.#latest.forEach((index, slot) => this.#stand(view, slot, index));
+    view.told = [];
+    view.before = this.state(view);
+    this.#views.push(view);
+  }
+
+  remove(view) {
+    this.#views.splice(this.#views.indexOf(view), 1);
   }
 
   /** The objects that a view sees, with the fix by which each is where it is. */
@@ -65,7 +77,7 @@ export class ObjectsOracle {
     if (isNew) this.#keys.set(id, this.#keys.size);
     const slot = this.#keys.get(id);
     if (!isNew && t <= this.#fixes[this.#latest[slot]].t) return;
-    const before = this.#latest[slot];
+    const last = this.#latest[slot];
     this.#latest[slot] = index;
     this.accepted += 1;
     for (const view of this.#views) {
@@ -76,14 +88,14 @@ export class ObjectsOracle {
       if (view.fence) {
         if (!view.told) continue;
         const reason = isNew ? "created" : "moved";
-        for (const event of view.fence.step(slot, before, index)) this.#tell(view, event, slot, reason);
+        for (const event of view.fence.step(slot, last, index)) this.#tell(view, event, slot, reason);
         continue;
       }
-      const isIn = this.#isIn(view, index);
-      const wants = view.area.wants?.(tagsOf(this.#fixes[index], index)) ?? true;
-      this.#step(view, slot, { is: isIn && wants ? 1 : 0, isUnwanted: isIn && !wants ? 1 : 0 }, isNew);
+      const before = { has: view.has[slot], unwanted: view.unwanted[slot] };
+      this.#stand(view, slot, index);
+      this.#step(view, slot, before, isNew);
     }
-    const [from, to] = [this.#places[before], this.#places[index]];
+    const [from, to] = [this.#places[last], this.#places[index]];
     if (from && from.lat === to.lat && from.lng === to.lng) return;
     for (const view of this.#views) {
       if (view.area.key === id && view.told) this.shift(view, to);
@@ -112,11 +124,16 @@ export class ObjectsOracle {
     return isWithin(distanceM(view.center, this.#places[index]), view.area.radius) ? 1 : 0;
   }
 
-  #step(view, slot, { is, isUnwanted = 0 }, isNew) {
-    const was = view.has[slot];
-    const isByFilter = was !== is && (isUnwanted || view.unwanted[slot]);
-    view.has[slot] = is;
-    view.unwanted[slot] = isUnwanted;
+  #stand(view, slot, index) {
+    const isIn = this.#isIn(view, index);
+    const wants = view.area.wants?.(tagsOf(this.#fixes[index], index)) ?? true;
+    view.has[slot] = isIn && wants ? 1 : 0;
+    view.unwanted[slot] = isIn && !wants ? 1 : 0;
+  }
+
+  #step(view, slot, { has: was, unwanted }, isNew) {
+    const is = view.has[slot];
+    const isByFilter = was !== is && (unwanted || view.unwanted[slot]);
     const reason = isByFilter ? "filter" : isNew ? "created" : "moved";
     if (was || is) this.#tell(view, was ? (is ? "move" : "exit") : "enter", slot, reason);
   }
@@ -145,7 +162,9 @@ export class ObjectsOracle {
       this.#tell(view, "exit", gone, "area_changed");
       view.has[gone] = 0;
     }
-    this.#step(view, slot, { is: ranked.includes(slot) ? 1 : 0 }, isNew);
+    const before = { has: view.has[slot] };
+    view.has[slot] = ranked.includes(slot) ? 1 : 0;
+    this.#step(view, slot, before, isNew);
     for (const come of others(ranked, view.ranked)) {
       this.#tell(view, "enter", come, "area_changed");
       view.has[come] = 1;

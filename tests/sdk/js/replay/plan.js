@@ -1,7 +1,7 @@
 // Which areas are held over one set of tracks, and by whom.
 
 import {
-  areasAmong, asMap, detecting, filtered, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel,
+  areasAmong, asMap, conflated, detecting, filtered, followMe, followObject, hardAreas, insides, nearest, zone, zoneByLabel,
 } from "./areas.js";
 import { place } from "./sphere.js";
 
@@ -29,6 +29,12 @@ export async function fixedAreas(places, random, { count, reach, isHard }) {
 export function mapsOf(fixed) {
   return fixed.filter(({ area }) => area.data).filter((_, n) => n % 15 === 0)
     .map(({ area, inside }) => ({ area: asMap(area), inside }));
+}
+
+/** Some of the fixed areas for clients that are told less often. */
+export function conflatedOf(fixed) {
+  return fixed.filter(({ area }) => area.data).filter((_, n) => n % 15 === 9)
+    .map(({ area, inside }, n) => ({ area: conflated(area, [5, 10, 20][n % 3]), inside }));
 }
 
 /** Some of the fixed areas as fences: all that there is to tell, or some of it, with hysteresis where a distance says it. */

@@ -1,4 +1,4 @@
-// Tracks of movers: lists of { id, t (ms), lat, lng } in the order in which they arrive.
+// Tracks of movers: `fixes`, a list of { id, t (ms), lat, lng } in the order in which they arrive, and of how many.
 
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -12,12 +12,14 @@ const local = (base, path) => fileURLToPath(new URL(path, base));
 export const hasShared = existsSync(local(shared, "."));
 
 export function small() {
-  return parse(readFileSync(local(repository, "geo-data/tracks/small.csv"), "utf8"));
+  const fixes = parse(readFileSync(local(repository, "geo-data/tracks/small.csv"), "utf8"));
+  return { fixes, whole: fixes.length };
 }
 
 /** The first reports of each mover of a file that lists one mover after the other, merged by time. */
 export function merged(path, most) {
-  return merge(parse(gunzipSync(readFileSync(local(shared, path))).toString()), most);
+  const fixes = parse(gunzipSync(readFileSync(local(shared, path))).toString());
+  return { fixes: merge(fixes, most), whole: fixes.length };
 }
 
 function parse(text) {
@@ -69,7 +71,7 @@ export function timetable(path, { trips, positions, everyS, speedMps = 7 }) {
       fixes.push({ id, t, lat: at.lat, lng: at.lng });
     }
   }
-  return merge(fixes, Infinity);
+  return { fixes: merge(fixes, Infinity), whole: `${count} of ${usable.length} trips` };
 }
 
 function along(line, stepM, most) {
