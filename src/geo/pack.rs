@@ -67,3 +67,46 @@ const fn orders() -> [[u32; LANES]; 256] {
     }
     orders
 }
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::geo::numbers::Numbers;
+
+    #[test]
+    fn vectors_do_as_plain_loops_do() {
+        // Other processors have the plain loops alone.
+        let Some(vectors) = pulp::x86::V3::try_new() else { return };
+        let mut numbers = Numbers(13);
+        let ends = [f32::NEG_INFINITY, f32::MIN, -0.0, 0.0, f32::MIN_POSITIVE, 1.0, f32::INFINITY];
+        for bits in 0..=u8::MAX {
+            let ids = [0; LANES].map(|_| numbers.below(u32::MAX));
+            let [plain, ours] =
+                [Plain.to_front(ids, bits), pack(vectors, |v| v.to_front(ids, bits))];
+            let count = bits.count_ones() as usize;
+            assert_eq!(plain[..count], ours[..count], "{bits:b}");
+            let expected: Vec<u32> =
+                (0..LANES).filter(|lane| bits >> lane & 1 == 1).map(|lane| ids[lane]).collect();
+            assert_eq!(plain[..count], expected, "{bits:b}");
+            for most in ends {
+                let lanes = [0; LANES].map(|_| ends[numbers.below(7) as usize]);
+                let at_most = pack(vectors, |v| v.at_most(lanes, most));
+                assert_eq!(Plain.at_most(lanes, most), at_most, "{lanes:?} to {most}");
+                let one = lanes.map(f32::next_up);
+                let at_most = pack(vectors, |v| v.at_most(one, most));
+                assert_eq!(Plain.at_most(one, most), at_most, "{one:?} to {most}");
+            }
+        }
+    }
+
+    fn pack<T>(vectors: pulp::x86::V3, ask: impl FnOnce(pulp::x86::V3) -> T) -> T {
+        struct Ask<F>(F, pulp::x86::V3);
+        impl<T, F: FnOnce(pulp::x86::V3) -> T> pulp::WithSimd for Ask<F> {
+            type Output = T;
+            fn with_simd<S: pulp::Simd>(self, _: S) -> T {
+                (self.0)(self.1)
+            }
+        }
+        pulp::Simd::vectorize(vectors, Ask(ask, vectors))
+    }
+}

@@ -288,3 +288,64 @@ impl Blocks {
         self.lanes.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::numbers::Numbers;
+
+    /// What is found, in order, and of what the exact test was asked.
+    fn told(blocks: &Blocks, arch: Arch, offset: (f64, f64)) -> (Vec<u32>, Vec<u32>) {
+        let (mut found, mut asked) = (vec![7], Vec::new());
+        blocks.matches(arch, &units(), offset, &mut found, &mut |id| {
+            asked.push(id);
+            id.is_multiple_of(2)
+        });
+        (found, asked)
+    }
+
+    fn units() -> Units {
+        Units::for_offsets_to(Metres(7_000.0))
+    }
+
+    fn hard_number(numbers: &mut Numbers) -> i16 {
+        let ends = [i16::MIN, -i16::MAX, -32_000, -1, 0, 1, 32_000, i16::MAX];
+        match numbers.below(3) {
+            0 => ends[numbers.below(8) as usize],
+            _ => rounded(numbers.share() * 65_534.0 - 32_767.0),
+        }
+    }
+
+    #[test]
+    fn every_processor_finds_the_same_circles() {
+        let mut numbers = Numbers(11);
+        let (mut sure, mut close) = (0, 0);
+        for round in 0..20_000 {
+            let mut blocks = Blocks::default();
+            for id in 0..numbers.below(40) {
+                let (x, y) = (hard_number(&mut numbers), hard_number(&mut numbers));
+                blocks.push(id, Rounded { x, y, radius: hard_number(&mut numbers).max(0) });
+            }
+            let mut offset =
+                (f64::from(hard_number(&mut numbers)), f64::from(hard_number(&mut numbers)));
+            if let Some(block) = blocks.blocks.first() {
+                // On one circle's edge, or on that of its band.
+                let radius = f64::from(block.radius[0]);
+                let shorter = radius * f64::from(units().shortest);
+                let band = f64::from(BAND);
+                let edges = [radius, radius + band, shorter - band, shorter];
+                let away = edges[numbers.below(4) as usize];
+                offset = match numbers.below(3) {
+                    0 => offset,
+                    1 => (f64::from(block.x[0]) + away, f64::from(block.y[0])),
+                    _ => (f64::from(block.x[0]), f64::from(block.y[0]) - away),
+                };
+            }
+            let plain = told(&blocks, Arch::Scalar, offset);
+            assert_eq!(plain, told(&blocks, Arch::new(), offset), "round {round}");
+            sure += plain.0.len() - 1;
+            close += plain.1.len();
+        }
+        assert!(sure > 20_000 && close > 5_000, "{sure} found, {close} close");
+    }
+}

@@ -303,3 +303,62 @@ const UNITS: f64 = 32_766.0;
 /// Added to whole units to make all of them positive.
 const HALF: i32 = 32_767;
 const EMPTY: Block = Block { x: [0; LANES], y: [0; LANES], z: [0; LANES], ids: [0; LANES] };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::geo::numbers::Numbers;
+
+    /// What is found, in order, of what the exact test was asked, and what measuring shows, in bits.
+    type Told = (Vec<u32>, Vec<u32>, Vec<(u32, u32)>);
+
+    fn told(bucket: &Bucket, arch: Arch, search: Search, band: Band) -> Told {
+        let (mut found, mut asked, mut shown) = (vec![7], Vec::new(), Vec::new());
+        bucket.within(arch, search, band, &mut found, &mut |id| {
+            asked.push(id);
+            id.is_multiple_of(2)
+        });
+        bucket.between(arch, search, (band.sure, band.near), |id, square| {
+            shown.push((id, square.to_bits()));
+        });
+        (found, asked, shown)
+    }
+
+    fn hard_number(numbers: &mut Numbers) -> i16 {
+        let ends = [i16::MIN, -i16::MAX, -1, 0, 1, i16::MAX];
+        match numbers.below(3) {
+            0 => ends[numbers.below(6) as usize],
+            _ => u16::try_from(numbers.below(65_536)).unwrap().cast_signed(),
+        }
+    }
+
+    #[test]
+    fn every_processor_finds_the_same_points() {
+        let mut numbers = Numbers(12);
+        let (mut sure, mut close) = (0, 0);
+        for round in 0..20_000 {
+            let mut bucket = Bucket::default();
+            for id in 0..numbers.below(40) {
+                let mut next = || hard_number(&mut numbers);
+                bucket.push(id, Offset { x: next(), y: next(), z: next() });
+            }
+            let mut next = || f32::from(hard_number(&mut numbers));
+            let search = Search { x: next(), y: next(), z: next(), unit_squared: 1.7e-9 };
+            // Up to exactly the squares of points that are there, and of none.
+            let squares: Vec<f32> =
+                bucket.blocks.iter().flat_map(|block| block.squares(search)).collect();
+            let mut bound = || match numbers.below(8) {
+                0 => -1.0,
+                1 => f32::INFINITY,
+                one => squares.get(one as usize * 5 - 10).copied().unwrap_or(0.0),
+            };
+            let (one, other) = (bound(), bound());
+            let band = Band { sure: one.min(other), near: one.max(other) };
+            let plain = told(&bucket, Arch::Scalar, search, band);
+            assert_eq!(plain, told(&bucket, Arch::new(), search, band), "round {round}");
+            sure += plain.0.len() - 1;
+            close += plain.2.len();
+        }
+        assert!(sure > 20_000 && close > 20_000, "{sure} found, {close} between");
+    }
+}
